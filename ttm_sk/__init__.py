@@ -1,0 +1,42 @@
+"""TinyTimeMixer from scratch, as sktime and scikit-learn estimators.
+
+The public names load on first use (PEP 562): ``import ttm_sk`` alone imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttm_sk.checkpoints.open import load_checkpoint
+    from ttm_sk.checkpoints.store import save_checkpoint
+    from ttm_sk.estimators.forecaster import TTMForecaster
+    from ttm_sk.models.ttm import TTM, TTMConfig
+    from ttm_sk.training.pretrain import pretrain
+
+__version__ = "0.1.0"
+
+__all__ = ["TTM", "TTMConfig", "TTMForecaster", "load_checkpoint", "pretrain", "save_checkpoint"]
+
+_HOMES = {
+    "TTM": "ttm_sk.models.ttm",
+    "TTMConfig": "ttm_sk.models.ttm",
+    "TTMForecaster": "ttm_sk.estimators.forecaster",
+    "load_checkpoint": "ttm_sk.checkpoints.open",
+    "pretrain": "ttm_sk.training.pretrain",
+    "save_checkpoint": "ttm_sk.checkpoints.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,124 @@
+"""A checkpoint: config, weights, provenance and calibration, and the one file that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ttm_sk.checkpoints.tensor_file import hash_tensors, read_tensors, write_tensors
+from ttm_sk.errors import CheckpointError, ConfigError
+from ttm_sk.models.ttm import TTM, TTMConfig
+
+__all__ = ["Checkpoint", "read_checkpoint", "save_checkpoint"]
+
+KIND = "checkpoint"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that a forecast depends on, as a value.
+
+    Attributes
+    ----------
+    config
+        The architecture.
+    weights
+        Tensors by name, exactly those of ``TTM(config).state_dict()``; never changed after construction.
+    provenance
+        What the weights saw and how: windows, seconds, data sets, commit. JSON types.
+    calibration
+        What inference may correct by; empty for none. JSON types.
+
+    Raises
+    ------
+    CheckpointError
+        If the weights are not those of the config, or are not finite.
+    """
+
+    config: TTMConfig
+    weights: Mapping[str, Tensor]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        with torch.device("meta"):
+            expected = {name: tuple(value.shape) for name, value in TTM(self.config).state_dict().items()}
+        found = {name: tuple(value.shape) for name, value in self.weights.items()}
+        if found != expected:
+            raise CheckpointError(f"the weights do not fit the configuration: {_first_difference(found, expected)}")
+        for name, value in self.weights.items():
+            if not torch.isfinite(value).all():
+                raise CheckpointError(f"the weights hold values that are not finite, in {name!r}; train or fetch them again")
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the weights: the name by which results refer to them."""
+        return hash_tensors(self.weights)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(value.numel() for value in self.weights.values())
+
+    def build(self) -> TTM:
+        """A new module with these weights, in evaluation mode; training it leaves the checkpoint as it is."""
+        module = TTM(self.config)
+        module.load_state_dict({name: value.clone() for name, value in self.weights.items()}, strict=True)
+        return module.eval()
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> Path:
+    """Write a checkpoint as one file, whole or not at all, and return its path.
+
+    Whatever its ending, the file is safetensors; :func:`ttm_sk.load_checkpoint` opens it bit for bit.
+    """
+    path = Path(path)
+    header = {
+        "kind": KIND,
+        "format_version": FORMAT_VERSION,
+        "architecture": "ttm",
+        "config": checkpoint.config.to_dict(),
+        "provenance": dict(checkpoint.provenance),
+        "calibration": dict(checkpoint.calibration),
+    }
+    write_tensors(path, checkpoint.weights, header)
+    return path
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint that :func:`save_checkpoint` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, truncated, changed, of another kind or from a later format.
+    """
+    tensors, header = read_tensors(path)
+    if header.get("kind") != KIND or header.get("architecture") != "ttm":
+        found = header.get("architecture", header.get("kind"))
+        raise CheckpointError(f"{path} holds {found!r}, expected a 'ttm' checkpoint; choose another file")
+    if header.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format version {header.get('format_version')!r}; this ttm_sk reads {FORMAT_VERSION}: update it")
+    try:
+        config = TTMConfig.from_dict(header["config"])
+        return Checkpoint(config, tensors, header["provenance"], header["calibration"])
+    except (ConfigError, CheckpointError, KeyError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _first_difference(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
+    for name in sorted(set(found) | set(expected)):
+        if name not in found:
+            return f"{name!r} is missing"
+        if name not in expected:
+            return f"{name!r} is not part of it"
+        if found[name] != expected[name]:
+            return f"{name!r} is {found[name]}, expected {expected[name]}"
+    return "no difference"

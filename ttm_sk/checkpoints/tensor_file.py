@@ -1,0 +1,102 @@
+"""Safetensors files with a JSON header, written whole or not at all, read strictly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ttm_sk.errors import CheckpointError
+
+__all__ = ["hash_tensors", "read_header", "read_tensors", "write_atomically", "write_tensors"]
+
+HEADER_KEY = "ttm_sk"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """``path`` holds ``content`` afterwards, or what it held before: written beside it, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Tensors and a JSON header as one safetensors file, together with a hash of the tensors."""
+    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {**header, "tensors_sha256": hash_tensors(content)}
+    write_atomically(path, save(content, metadata={HEADER_KEY: json.dumps(header)}))
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON header alone, without reading the tensors.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, no safetensors file, or none of ours.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"found no file {path}; give the path of a .safetensors checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is no readable safetensors file ({error}); it may be truncated: fetch or write it again") from error
+    if HEADER_KEY not in metadata:
+        raise CheckpointError(f"{path} is a safetensors file, but not one of ttm_sk: its header has no {HEADER_KEY!r} entry")
+    try:
+        header = json.loads(metadata[HEADER_KEY])
+    except ValueError as error:
+        raise CheckpointError(f"the header of {path} is damaged: {error}") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"the header of {path} is damaged: expected a JSON object, found {type(header).__name__}")
+    return header
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a file that :func:`write_tensors` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, or the tensors are not those that were written.
+    """
+    header = read_header(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"the tensors of {path} cannot be read: {error}") from error
+    expected = header.pop("tensors_sha256", None)
+    found = hash_tensors(tensors)
+    if found != expected:
+        raise CheckpointError(f"the tensors of {path} were changed after they were written: their hash is {found[:12]}, expected {str(expected)[:12]}")
+    return tensors, header
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,91 @@
+"""Histories of any length as one array: shifted and scaled in float64, padded on the left, cast to float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ttm_sk.errors import DataError
+
+__all__ = ["Padded", "pad"]
+
+CONSTANT_TOLERANCE = 1e-12
+
+
+class Padded(NamedTuple):
+    """Histories in common units.
+
+    ``context`` float32 and ``observed`` bool are ``(batch, channel, time)``, ``loc`` and ``scale`` float64
+    ``(batch, channel, 1, 1)``; :meth:`restore` brings a forecast back to the units of the histories.
+    """
+
+    context: np.ndarray
+    observed: np.ndarray
+    loc: np.ndarray
+    scale: np.ndarray
+
+    def restore(self, quantiles: np.ndarray) -> np.ndarray:
+        """``(batch, channel, horizon, quantile)`` in the units of the histories, float64."""
+        return quantiles.astype(np.float64) * self.scale + self.loc
+
+
+def pad(histories: Sequence[np.ndarray], *, context_length: int) -> Padded:
+    """The newest ``context_length`` steps of every history, each centred and scaled by itself.
+
+    Float32 holds seven digits: a series near one million that moves by one would lose its movement. Centring in
+    float64 first keeps it.
+
+    Parameters
+    ----------
+    histories
+        Arrays ``(time,)`` or ``(channel, time)``, all with the same number of channels and any length from one
+        step; NaN = not observed. They are not changed.
+    context_length
+        Longest past that is kept.
+
+    Raises
+    ------
+    DataError
+        If a history has no observed value or holds infinities.
+
+    Examples
+    --------
+    >>> padded = pad([np.array([1e9, 1e9 + 2]), np.array([5.0])], context_length=4)
+    >>> padded.context[:, 0].tolist()
+    [[-1.0, 1.0], [0.0, 0.0]]
+    >>> padded.observed[:, 0].tolist()
+    [[True, True], [False, True]]
+    """
+    arrays = [np.atleast_2d(np.asarray(history, dtype=np.float64))[:, -context_length:] for history in histories]
+    shape = (len(arrays), arrays[0].shape[0], max(array.shape[1] for array in arrays))
+    values = np.full(shape, np.nan)
+    for row, array in zip(values, arrays, strict=True):
+        row[:, shape[2] - array.shape[1] :] = array
+    observed = ~np.isnan(values)
+    _check(values, observed)
+    loc, scale = _centre(values, observed)
+    context = np.where(observed, values - loc, 0.0) / np.where(scale == 0, 1.0, scale)
+    return Padded(context.astype(np.float32), observed, loc[..., None], scale[..., None])
+
+
+def _centre(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the observed values, ``(batch, channel, 1)``; without overflow, 0 for a constant."""
+    seen = np.where(observed, values, 0.0)
+    largest = np.abs(seen).max(axis=-1, keepdims=True)
+    unit = np.where(largest > 0, largest, 1.0)
+    count = observed.sum(axis=-1, keepdims=True)
+    mean = (seen / unit).sum(axis=-1, keepdims=True) / count
+    deviation = np.where(observed, seen / unit - mean, 0.0)
+    spread = np.sqrt((deviation**2).sum(axis=-1, keepdims=True) / count)
+    return mean * unit, np.where(spread <= CONSTANT_TOLERANCE, 0.0, spread * unit)
+
+
+def _check(values: np.ndarray, observed: np.ndarray) -> None:
+    if not observed.any(axis=-1).all():
+        row, channel = np.argwhere(~observed.any(axis=-1))[0]
+        raise DataError(f"history {row}, channel {channel} has no observed value; drop it, or give at least one finite value")
+    if np.isinf(values).any():
+        row, channel, step = np.argwhere(np.isinf(values))[0]
+        raise DataError(f"history {row}, channel {channel} holds an infinite value; replace it by NaN where the value is unknown")

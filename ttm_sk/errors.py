@@ -1,0 +1,66 @@
+"""The exceptions that ttm_sk raises on purpose; each is also the builtin that callers would expect.
+
+::
+
+    TTMError
+    ├── ConfigError        (ValueError)   an impossible model or training configuration
+    ├── DataError          (ValueError)   input data that cannot be forecast or learnt from
+    ├── HorizonError       (ValueError)   a forecasting horizon that cannot be met
+    ├── CheckpointError    (ValueError)   a weights file that is missing, damaged or foreign
+    └── MissingExtraError  (ImportError)  an optional dependency that is not installed
+
+Every message says what was found, what was expected, and what to do about it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "HorizonError",
+    "MissingExtraError",
+    "TTMError",
+]
+
+
+class TTMError(Exception):
+    """Anything that ttm_sk raises on purpose."""
+
+
+class ConfigError(TTMError, ValueError):
+    """A configuration that no model or training run can have."""
+
+
+class DataError(TTMError, ValueError):
+    """Input data that cannot be forecast or learnt from."""
+
+
+class HorizonError(TTMError, ValueError):
+    """A forecasting horizon that cannot be met."""
+
+
+class CheckpointError(TTMError, ValueError):
+    """A weights file that is missing, damaged, tampered with or of another kind."""
+
+
+class MissingExtraError(TTMError, ImportError):
+    """An optional dependency is not installed.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("plot", package="matplotlib"))
+    matplotlib is not installed; run: pip install "ttm-sk[plot]"
+    """
+
+    def __init__(self, extra: str, *, package: str) -> None:
+        super().__init__(f'{package} is not installed; run: pip install "ttm-sk[{extra}]"')
+        self.extra = extra
+        self.package = package
+
+    def __reduce__(self):
+        return _missing_extra, (self.extra, self.package)
+
+
+def _missing_extra(extra: str, package: str) -> MissingExtraError:
+    return MissingExtraError(extra, package=package)

@@ -1,0 +1,1 @@
+"""The core in the shapes that sktime and scikit-learn users know."""

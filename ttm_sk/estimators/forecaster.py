@@ -1,0 +1,276 @@
+"""TTMForecaster: a pretrained TinyTimeMixer in the sktime contract."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+
+from ttm_sk.checkpoints.hub import bundled_names
+from ttm_sk.checkpoints.open import load_checkpoint
+from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.data.corpora import Corpus
+from ttm_sk.device import resolve_device
+from ttm_sk.errors import CheckpointError, ConfigError
+from ttm_sk.estimators.frames import from_forecast, steps_ahead, to_panel
+from ttm_sk.inference.forecasting import check_effort, forecast_series
+from ttm_sk.models.ttm import TTM
+from ttm_sk.training.pretrain import PretrainSettings, pretrain
+
+__all__ = ["TTMForecaster"]
+
+LATER_STRATEGIES = ("head", "minimal", "bias", "adapter", "full", "auto")
+
+
+class TTMForecaster(BaseForecaster):
+    """Zero-shot forecasts of any series by a pretrained TinyTimeMixer, with quantiles.
+
+    Nothing is trained in ``fit``: the weights (under one million parameters, inside this package) were pretrained on
+    other series. Any history from one point and any horizon work; missing values are read as missing; series of a
+    panel or hierarchy may differ in length and are forecast in one batch; each column of a multivariate series is
+    forecast by itself.
+
+    Parameters
+    ----------
+    model_path : str, path or Checkpoint, default="ttm-tiny"
+        Bundled weights by name, a checkpoint file, or a :class:`~ttm_sk.checkpoints.store.Checkpoint`.
+    fit_strategy : str, default="zero-shot"
+        What ``fit`` trains: nothing. Other strategies are not part of this version and raise.
+    effort : {"fast", "plain"}, default="fast"
+        ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series: better, and twice the time.
+    context_length : int, optional
+        Newest steps of the history to use; None uses as many as the model can see.
+    device : str, default="auto"
+        ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``.
+    batch_size : int, default=256
+        Series in one pass; lower it where memory is short.
+    pretrain_windows : int, default=20000
+        Windows that :meth:`pretrain` trains on.
+    random_state : int, optional
+        Seed of :meth:`pretrain`; forecasts are deterministic.
+
+    Attributes
+    ----------
+    checkpoint_ : Checkpoint
+        What was used.
+
+    Notes
+    -----
+    Values are floats of any scale; a forecast has the units of the series. NaN are unobserved; infinities, and series
+    without any value, raise ``DataError``. Quantile levels reach from .01 to .99; others raise ``ConfigError``.
+
+    References
+    ----------
+    .. [1] Ekambaram et al. (2024), Tiny Time Mixers, arXiv:2401.03955.
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_airline
+    >>> from ttm_sk import TTMForecaster
+    >>> forecaster = TTMForecaster().fit(load_airline())
+    >>> forecaster.predict(fh=[1, 2, 3]).shape
+    (3,)
+    >>> forecaster.predict_interval(fh=[1, 2, 3], coverage=0.8).shape
+    (3, 2)
+    """
+
+    _tags = {
+        "authors": ["ttm_sk developers"],
+        "maintainers": ["ttm_sk developers"],
+        "python_dependencies": ["torch"],
+        "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
+        "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
+        "capability:multivariate": True,
+        "capability:exogenous": False,
+        "capability:missing_values": True,
+        "capability:insample": False,
+        "capability:pred_int": True,
+        "capability:pred_int:insample": False,
+        "capability:update": True,
+        "capability:pretrain": True,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+        "requires-fh-in-fit": False,
+        "X-y-must-have-same-index": False,
+        "enforce_index_type": None,
+    }
+    # What was fitted is needed to predict, so it is remembered whatever sktime's default; sktime 1.2 warns of a coming
+    # change of that default on every construction unless warnings are off.
+    _config = {"remember_data": True, "warnings": "off"}
+
+    def __init__(
+        self,
+        model_path: str | Path | Checkpoint = "ttm-tiny",
+        fit_strategy: str = "zero-shot",
+        effort: str = "fast",
+        context_length: int | None = None,
+        device: str = "auto",
+        batch_size: int = 256,
+        pretrain_windows: int = 20_000,
+        random_state: int | None = None,
+    ) -> None:
+        self.model_path = model_path
+        self.fit_strategy = fit_strategy
+        self.effort = effort
+        self.context_length = context_length
+        self.device = device
+        self.batch_size = batch_size
+        self.pretrain_windows = pretrain_windows
+        self.random_state = random_state
+        super().__init__()
+
+    def fit(self, y: Any, X: Any = None, fh: Any = None) -> TTMForecaster:  # noqa: N803 (sktime's name)
+        """Remember ``y`` and open the weights; see :meth:`sktime.forecasting.base.BaseForecaster.fit`.
+
+        A fit that fails leaves the forecaster as it was.
+        """
+        before = self.__dict__.copy()
+        try:
+            return super().fit(y, X=X, fh=fh)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:  # noqa: N803
+        self._check_parameters()
+        self._panel = to_panel(y)
+        self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        return self
+
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> TTMForecaster:  # noqa: N803
+        self._panel = to_panel(self._y)
+        return self
+
+    def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:  # noqa: N803
+        forecast = self._forecast(fh, levels=(0.5,))
+        return from_forecast([part[..., 0].T for part in forecast], self._panel, fh, self._panel.columns)
+
+    def _predict_quantiles(self, fh: ForecastingHorizon, X: Any, alpha: list[float]) -> pd.DataFrame:  # noqa: N803
+        forecast = self._forecast(fh, levels=alpha)
+        columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
+        rows = [part.transpose(1, 0, 2).reshape(part.shape[1], -1) for part in forecast]
+        return from_forecast(rows, self._panel, fh, columns)
+
+    def _forecast(self, fh: ForecastingHorizon, *, levels: tuple[float, ...] | list[float]) -> list[np.ndarray]:
+        """For each instance an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
+        steps = [steps_ahead(fh, end) for end in self._panel.ends]
+        quantiles = forecast_series(
+            shared_module(self.checkpoint_, self.device),
+            self._panel.histories,
+            int(max(asked.max() for asked in steps)),
+            levels=levels,
+            effort=self.effort,
+            batch_size=self.batch_size,
+            context_length=self.context_length,
+        )
+        return [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
+
+    def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:  # noqa: N803
+        """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""
+        self._check_parameters()
+        start = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        panel = to_panel(y)
+        corpus = Corpus.from_series(channel for history in panel.histories for channel in history)
+        settings = PretrainSettings(
+            n_windows=self.pretrain_windows,
+            batch_size=min(64, self.pretrain_windows),
+            peak=3e-4,
+            synthetic_share=0.0,
+            seed=0 if self.random_state is None else self.random_state,
+        )
+        self.pretrained_checkpoint_ = pretrain(start, corpus, settings=settings, device=self.device, is_quiet=True)
+        return self
+
+    def _check_parameters(self) -> None:
+        if self.fit_strategy in LATER_STRATEGIES:
+            raise ConfigError(f"fit_strategy={self.fit_strategy!r} is not in this version; use fit_strategy='zero-shot'")
+        if self.fit_strategy != "zero-shot":
+            raise ConfigError(f"unknown fit_strategy {self.fit_strategy!r}; use fit_strategy='zero-shot'")
+        check_effort(self.effort)
+        for name in ("context_length", "batch_size", "pretrain_windows"):
+            value = getattr(self, name)
+            if value is None and name == "context_length":
+                continue
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+                raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
+        resolve_device(self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps: bundled weights by name and hash, all others by value."""
+        state = self.__dict__.copy()
+        checkpoint = state.get("checkpoint_")
+        is_bundled = isinstance(self.model_path, str) and self.model_path in bundled_names()
+        if checkpoint is not None and is_bundled and "pretrained_checkpoint_" not in state:
+            state["checkpoint_"] = (self.model_path, checkpoint.hash)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The fitted forecaster again.
+
+        Raises
+        ------
+        CheckpointError
+            If this version of the package bundles other weights than those that it was fitted with.
+        """
+        self.__dict__.update(state)
+        if isinstance(state.get("checkpoint_"), tuple):
+            name, expected = state["checkpoint_"]
+            self.checkpoint_ = _open(name)
+            if self.checkpoint_.hash != expected:
+                raise CheckpointError(
+                    f"this forecaster was fitted with other weights called {name!r} (hash {expected[:12]}, here"
+                    f" {self.checkpoint_.hash[:12]}); fit it again, or install the version of ttm-sk that it was made with"
+                )
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Parameters for sktime's own checks: quick ones."""
+        return [
+            {"effort": "plain", "pretrain_windows": 8},
+            {"effort": "fast", "context_length": 64, "batch_size": 2, "pretrain_windows": 8, "random_state": 3},
+        ]
+
+
+def _open(model_path: str | Path | Checkpoint) -> Checkpoint:
+    if isinstance(model_path, Checkpoint):
+        return model_path
+    if isinstance(model_path, str) and model_path in bundled_names():
+        return _open_bundled(model_path)
+    return load_checkpoint(model_path)
+
+
+@lru_cache(maxsize=4)
+def _open_bundled(name: str) -> Checkpoint:
+    return load_checkpoint(name)
+
+
+def shared_module(checkpoint: Checkpoint, device: str) -> TTM:
+    """A module for inference alone; forecasters with the same weights share it, and nothing ever trains it."""
+    return _shared_module(_ByHash(checkpoint), str(resolve_device(device)))
+
+
+class _ByHash:
+    """A checkpoint that equals every other with the same weights and architecture."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    def __hash__(self) -> int:
+        return hash(self.checkpoint.hash)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _ByHash)
+            and self.checkpoint.hash == other.checkpoint.hash
+            and self.checkpoint.config == other.checkpoint.config
+        )
+
+
+@lru_cache(maxsize=4)
+def _shared_module(key: _ByHash, device: str) -> TTM:
+    return key.checkpoint.build().requires_grad_(False).to(device)

@@ -1,0 +1,98 @@
+"""The walk from histories to quantiles, shared by estimators, benchmarks and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ttm_sk.data.padding import pad
+from ttm_sk.errors import ConfigError
+from ttm_sk.inference import rollout
+from ttm_sk.inference.quantiles import at_levels
+from ttm_sk.inference.symmetry import sign_symmetric
+from ttm_sk.inference.torch_step import torch_step
+from ttm_sk.models.ttm import TTM
+
+__all__ = ["EFFORTS", "check_effort", "forecast_series"]
+
+EFFORTS = ("plain", "fast")
+
+
+def check_effort(effort: str) -> None:
+    """Refuse an effort that does not exist, or does not exist yet.
+
+    Raises
+    ------
+    ConfigError
+        With the choices.
+    """
+    if effort == "best":
+        raise ConfigError("effort='best' (rate selection and blends) is not in this version; use effort='fast' or 'plain'")
+    if effort not in EFFORTS:
+        raise ConfigError(f"unknown effort {effort!r}; choose one of {', '.join(map(repr, EFFORTS))}")
+
+
+def forecast_series(
+    module: TTM,
+    histories: Sequence[np.ndarray],
+    horizon: int,
+    *,
+    levels: Sequence[float] = (0.5,),
+    effort: str = "fast",
+    batch_size: int = 256,
+    context_length: int | None = None,
+) -> np.ndarray:
+    """Quantiles of what follows each history, all histories in one batch.
+
+    Parameters
+    ----------
+    module
+        A model in evaluation mode, on any device.
+    histories
+        Arrays ``(time,)`` or ``(channel, time)`` of any length from one step; NaN = not observed.
+    horizon
+        Steps ahead; beyond the model's own horizon its median is fed back.
+    levels
+        Quantile levels, in (0, 1).
+    effort
+        ``"plain"``: one pass; ``"fast"``: the sign-symmetric average of two.
+    batch_size
+        Rows in one pass.
+    context_length
+        Newest steps to use; None uses all that the model can see.
+
+    Returns
+    -------
+    ndarray
+        Float64 ``(series, horizon, level)``, or ``(series, channel, horizon, level)`` where a history has channels.
+
+    Raises
+    ------
+    ConfigError, DataError, HorizonError
+        For an unknown effort or level, a history without a value, a horizon below 1.
+
+    Examples
+    --------
+    >>> from ttm_sk import load_checkpoint
+    >>> module = load_checkpoint("ttm-tiny").build()
+    >>> forecast_series(module, [np.arange(50.0), np.ones(7)], 12, levels=(0.1, 0.5, 0.9)).shape
+    (2, 12, 3)
+    """
+    check_effort(effort)
+    longest = min(module.context_length, context_length or module.context_length)
+    padded = pad(histories, context_length=longest)
+    step = torch_step(module, batch_size=batch_size, device=_device_of(module))
+    if effort == "fast":
+        step = sign_symmetric(step)
+    known = module.levels or (0.5,)
+    scaled = rollout.forecast(
+        step, padded.context, padded.observed, horizon=horizon, context_length=longest, median=known.index(0.5)
+    )
+    quantiles = at_levels(padded.restore(scaled), known=known, wanted=levels)
+    return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
+
+
+def _device_of(module: torch.nn.Module) -> torch.device:
+    return next(module.parameters()).device

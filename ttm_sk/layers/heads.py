@@ -1,0 +1,102 @@
+"""From the decoder's patches to a forecast: a point, or a fan of quantiles that never cross."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["PointHead", "QuantileHead", "monotone_quantiles"]
+
+
+class PointHead(nn.Module):
+    """All patches of a channel, flattened, to its ``horizon`` next steps.
+
+    ``forward``: ``(batch, channel, patch, feature)`` -> ``(batch, channel, horizon)``.
+    """
+
+    def __init__(self, *, n_features: int, horizon: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(n_features, horizon)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.projection(self.dropout(features.flatten(-2)))
+
+
+class QuantileHead(nn.Module):
+    """All patches of a channel to a fan of quantiles, through one hidden layer.
+
+    The median is predicted directly (with a linear shortcut around the activation); every other quantile is its
+    neighbour towards the median plus or minus a positive step, so they cannot cross. The last value and how rough the
+    series is (its anchor) and seasonal templates (see :mod:`ttm_sk.layers.seasonal`) enter the hidden layer and, through
+    learnt gates of their own, the median.
+
+    ``forward``: features ``(batch, channel, patch, feature)``, anchor ``(batch, channel, 2)``, templates
+    ``(batch, channel, template, horizon)`` and their clues ``(batch, channel, template, clue)`` ->
+    ``(batch, channel, horizon, quantile)``.
+    """
+
+    def __init__(
+        self, *, n_features: int, width: int, horizon: int, levels: tuple[float, ...], dropout: float, n_templates: int, n_clues: int
+    ) -> None:
+        super().__init__()
+        self.horizon, self.levels, self.median = horizon, levels, levels.index(0.5)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(n_features, width)
+        self.output = nn.Linear(width, horizon * len(levels))
+        self.skip = nn.Linear(width, horizon, bias=False)
+        self.anchor = nn.Linear(2, width, bias=False)
+        self.anchor_gate = nn.Linear(width, 2)
+        self.template = nn.Linear(n_templates * (horizon + n_clues), width, bias=False) if n_templates else None
+        self.gate = nn.Linear(width, n_templates) if n_templates else None
+        self._start_as_a_normal_fan()
+
+    def _start_as_a_normal_fan(self) -> None:
+        """At the start the bias alone gives the quantiles of a standard normal, which is what scaled data look like."""
+        at = [NormalDist().inv_cdf(level) for level in self.levels]
+        steps = [abs(at[i] - at[i + (1 if i < self.median else -1)]) if i != self.median else 0.0 for i in range(len(at))]
+        bias = [step if i == self.median else _inverse_softplus(step) for i, step in enumerate(steps)]
+        with torch.no_grad():
+            self.output.weight.mul_(0.3)
+            self.output.bias.copy_(torch.tensor(bias).repeat(self.horizon))
+
+    def forward(self, features: Tensor, anchor: Tensor, templates: Tensor | None = None, clues: Tensor | None = None) -> Tensor:
+        hidden = self.hidden(self.dropout(features.flatten(-2))) + self.anchor(anchor.to(features.dtype))
+        if self.template is not None and templates is not None and clues is not None:
+            hidden = hidden + self.template(torch.cat([templates.flatten(-2), clues.flatten(-2)], dim=-1))
+        centre = self.skip(hidden).float()
+        hidden = functional.gelu(hidden)
+        raw = self.output(hidden).unflatten(-1, (self.horizon, len(self.levels))).float()
+        centre = centre + self._anchor_trust(hidden) * anchor[..., :1].float()
+        if self.gate is not None and templates is not None and clues is not None:
+            trust = torch.sigmoid(self.gate(hidden)).float() * clues[..., 0].float()
+            centre = centre + torch.einsum("bct,bcth->bch", trust, templates.float())
+        return monotone_quantiles(raw, centre, median=self.median)
+
+    def _anchor_trust(self, hidden: Tensor) -> Tensor:
+        """In (0, 1) per step, ``(batch, channel, horizon)``: how far the median starts from the last value."""
+        now, later = self.anchor_gate(hidden).float().chunk(2, dim=-1)
+        ahead = torch.linspace(0, 1, self.horizon, device=hidden.device)
+        return torch.sigmoid(now + later * ahead)
+
+
+def monotone_quantiles(raw: Tensor, centre: Tensor, *, median: int) -> Tensor:
+    """Quantiles that never cross, from unconstrained numbers ``(..., quantile)`` and a centre ``(...)`` for the median.
+
+    Examples
+    --------
+    >>> monotone_quantiles(torch.zeros(3), torch.tensor(1.0), median=1)
+    tensor([0.3069, 1.0000, 1.6931])
+    """
+    middle = raw[..., median : median + 1] + centre[..., None]
+    up = functional.softplus(raw[..., median + 1 :]).cumsum(-1)
+    down = functional.softplus(raw[..., :median]).flip(-1).cumsum(-1).flip(-1)
+    return torch.cat([middle - down, middle, middle + up], dim=-1)
+
+
+def _inverse_softplus(y: float) -> float:
+    return math.log(math.expm1(y))

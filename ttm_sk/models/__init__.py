@@ -1,0 +1,1 @@
+"""One file per architecture: a frozen config and the module it describes, in reading order."""

@@ -1,0 +1,55 @@
+"""What every architecture of this package is to its callers: a module from a past to a forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+__all__ = ["Forecast", "ForecastModule"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A point forecast and, where the head has them, its quantiles, in the units of the context.
+
+    Attributes
+    ----------
+    mean
+        ``(batch, channel, horizon)``; the median where the head knows only quantiles.
+    quantiles
+        ``(batch, channel, horizon, quantile)``, never decreasing along the last axis, or None.
+    levels
+        The level of each quantile, ascending, in (0, 1); empty for a point forecast.
+    """
+
+    mean: Tensor
+    quantiles: Tensor | None = None
+    levels: tuple[float, ...] = ()
+
+
+@runtime_checkable
+class ForecastModule(Protocol):
+    """The interface that rollout, estimators and benchmarks are written against."""
+
+    context_length: int
+    prediction_length: int
+    levels: tuple[float, ...]
+
+    def __call__(
+        self,
+        context: Tensor,
+        observed: Tensor,
+        *,
+        resolution: Tensor | None = None,
+        covariates: Tensor | None = None,
+        covariates_observed: Tensor | None = None,
+        static: Tensor | None = None,
+    ) -> Forecast:
+        """The forecast of the next ``prediction_length`` steps.
+
+        ``context`` and ``observed`` (True = a real value) are ``(batch, channel, time)``, ``resolution`` holds
+        ``(batch,)`` integer tokens. A module that cannot use an argument raises when given it.
+        """
+        ...

@@ -1,0 +1,170 @@
+"""The one optimisation loop: draw, forward, backward, step, average; resumed exactly after a kill.
+
+Started by ``torchrun`` it runs in several processes, one thread each: on a CPU that beats one process with
+several threads. Every process draws its own share of the batch and the gradients are averaged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from ttm_sk.data.windows import Batch
+from ttm_sk.models.ttm import TTM
+from ttm_sk.training.objectives import Objective
+from ttm_sk.training.progress import Progress
+from ttm_sk.training.run_state import RunState, load_run_state, save_run_state
+from ttm_sk.training.schedule import Schedule
+
+__all__ = ["LoopSettings", "TrainingResult", "train"]
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How to step, apart from the learning rate.
+
+    Attributes
+    ----------
+    batch_size
+        Windows per step, over all processes together.
+    weight_decay, betas, clip
+        Of AdamW (matrices only are decayed), and the largest norm of the gradient.
+    average
+        Decay of the exponential average of the weights, which is what training returns; 0 returns the last.
+    is_bfloat16
+        Forward in bfloat16 where that is safe (autocast); weights and loss stay float32.
+    state_file, save_every
+        Where and every how many seconds the run is saved so that it can be resumed; None saves nothing.
+    time_limit
+        Seconds after which the loop saves its state and stops, as an interruption would; None has no limit.
+    """
+
+    batch_size: int = 512
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    average: float = 0.999
+    is_bfloat16: bool = False
+    state_file: Path | None = None
+    save_every: float = 120.0
+    time_limit: float | None = None
+
+
+@dataclass
+class TrainingResult:
+    """Where training ended: the step after the last one, the averaged weights, and the loss every 50 steps."""
+
+    step: int
+    averaged: dict[str, Tensor]
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def train(
+    module: TTM,
+    batch_at: Callable[[int, int, int], Batch],
+    objective: Objective,
+    schedule: Schedule,
+    settings: LoopSettings,
+    *,
+    is_quiet: bool = False,
+) -> TrainingResult:
+    """Train ``module`` in place and return the averaged weights.
+
+    Parameters
+    ----------
+    batch_at
+        ``(index, size, rank) -> Batch``: a function of nothing else, so that a resumed run sees the same.
+    objective
+        What to minimise.
+    is_quiet
+        No progress bar.
+
+    Notes
+    -----
+    With ``settings.state_file`` a run that finds its own state there continues from it bit for bit.
+    """
+    rank, n_ranks = _place_in_team()
+    optimiser = _optimiser(module, settings)
+    state = RunState.begin(module)
+    if settings.state_file is not None and settings.state_file.exists():
+        state = load_run_state(settings.state_file, module, optimiser)
+    device = next(module.parameters()).device
+    share = settings.batch_size // n_ranks
+    began = last_saved = time.monotonic()
+    seconds_before = state.seconds
+    module.train()
+    with Progress(total=schedule.n_steps, start=state.step, unit=settings.batch_size, is_quiet=is_quiet or rank > 0) as progress:
+        while state.step < schedule.n_steps:
+            batch = batch_at(state.step, share, rank).to(device)
+            loss = _step(module, batch, objective, optimiser, schedule.rate(state.step), settings, n_ranks)
+            state.absorb(module, loss, decay=settings.average)
+            progress.advance(loss)
+            state.seconds = seconds_before + time.monotonic() - began
+            is_over = _agreed(settings.time_limit is not None and time.monotonic() - began > settings.time_limit, n_ranks)
+            is_due = time.monotonic() - last_saved > settings.save_every
+            if settings.state_file is not None and rank == 0 and (is_due or is_over or state.step == schedule.n_steps):
+                save_run_state(settings.state_file, state, module, optimiser)
+                last_saved = time.monotonic()
+            if is_over:
+                break
+    module.eval()
+    return TrainingResult(state.step, state.averaged(decay=settings.average), state.history, state.seconds)
+
+
+def _step(
+    module: TTM, batch: Batch, objective: Objective, optimiser: torch.optim.Optimizer, rate: float, settings: LoopSettings, n_ranks: int
+) -> float:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    device = batch.context.device.type
+    with torch.autocast(device, dtype=torch.bfloat16) if settings.is_bfloat16 else nullcontext():
+        loss = objective(module, batch)
+    optimiser.zero_grad(set_to_none=False)
+    loss.backward()
+    if n_ranks > 1:
+        _average_gradients(module, n_ranks)
+    nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _optimiser(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trainable if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=1e-3, betas=settings.betas, fused=True)
+
+
+def _place_in_team() -> tuple[int, int]:
+    """Rank and number of processes; 0 and 1 outside of ``torchrun``."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def _average_gradients(module: nn.Module, n_ranks: int) -> None:
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= n_ranks
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def _agreed(wish: bool, n_ranks: int) -> bool:
+    """Whether any process wishes it, so that all of them leave the loop at the same step."""
+    if n_ranks == 1:
+        return wish
+    flag = torch.tensor(float(wish))
+    distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+    return bool(flag)

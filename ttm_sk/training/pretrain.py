@@ -1,0 +1,140 @@
+"""Pretraining from a configuration, or onwards from a checkpoint, on synthetic and real series."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.data.corpora import Corpus
+from ttm_sk.data.sampling import WindowSampler
+from ttm_sk.device import resolve_device
+from ttm_sk.errors import ConfigError
+from ttm_sk.models.ttm import TTM, TTMConfig
+from ttm_sk.training.loop import LoopSettings, train
+from ttm_sk.training.objectives import scaled_loss
+from ttm_sk.training.schedule import Schedule
+
+__all__ = ["PretrainSettings", "pretrain"]
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """How long and how to pretrain.
+
+    Attributes
+    ----------
+    n_windows
+        Windows to see in this run.
+    batch_size
+        Windows per step.
+    peak
+        Learning rate of the constant phase.
+    warmup_share, decay_share
+        Parts of the run that warm up and decay; a decay of 0 leaves weights to be trained on.
+    synthetic_share
+        Share of synthetic windows; without a corpus it is 1.
+    seed
+        Of the first weights and of the windows.
+    """
+
+    n_windows: int = 5_000_000
+    batch_size: int = 512
+    peak: float = 2e-3
+    warmup_share: float = 0.02
+    decay_share: float = 0.2
+    synthetic_share: float = 0.5
+    seed: int = 0
+
+    def schedule(self) -> Schedule:
+        """The learning rate, step by step."""
+        n_steps = max(1, self.n_windows // self.batch_size)
+        return Schedule(self.peak, n_steps, n_warmup=int(n_steps * self.warmup_share), n_decay=int(n_steps * self.decay_share))
+
+
+def pretrain(
+    start: TTMConfig | Checkpoint,
+    corpus: Corpus | None = None,
+    *,
+    settings: PretrainSettings | None = None,
+    loop: LoopSettings | None = None,
+    device: str = "auto",
+    is_quiet: bool = False,
+) -> Checkpoint:
+    """A new checkpoint, trained from random weights (a config) or onwards (a checkpoint, which is left as it is).
+
+    Parameters
+    ----------
+    start
+        What to train.
+    corpus
+        Real series; None trains on synthetic ones alone.
+    settings, loop
+        See :class:`PretrainSettings` and :class:`~ttm_sk.training.loop.LoopSettings`. With ``loop.state_file``
+        a run that was killed continues exactly where it was last saved.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"``.
+
+    Returns
+    -------
+    Checkpoint
+        The averaged weights; its provenance lists windows, seconds, data sets and settings, those of ``start``
+        included.
+
+    Raises
+    ------
+    ConfigError
+        If the settings contradict each other.
+
+    Examples
+    --------
+    >>> config = TTMConfig(context_length=32, prediction_length=8, patch_length=8, width=16, n_levels=2,
+    ...                    n_layers=1, decoder_width=8, decoder_layers=1)
+    >>> checkpoint = pretrain(config, settings=PretrainSettings(n_windows=64, batch_size=16), is_quiet=True)
+    >>> checkpoint.provenance["windows"]
+    64
+    """
+    settings, loop = settings or PretrainSettings(), loop or LoopSettings()
+    if corpus is None:
+        settings = replace(settings, synthetic_share=1.0)
+    config = start.config if isinstance(start, Checkpoint) else start
+    if config.n_resolutions or config.mixes_channels or config.decoder_mixes_channels:
+        raise ConfigError("pretraining draws univariate windows without resolution tokens; use a config without prefix and channel mixing")
+    module = _first_module(start, settings.seed).to(resolve_device(device))
+    sampler = WindowSampler(
+        config.context_length, config.prediction_length, corpus=corpus, synthetic_share=settings.synthetic_share, seed=settings.seed
+    )
+    result = train(
+        module,
+        lambda index, size, rank: sampler.batch(index, size, rank=rank),
+        scaled_loss,
+        settings.schedule(),
+        replace(loop, batch_size=settings.batch_size),
+        is_quiet=is_quiet,
+    )
+    weights = {name: value.cpu() for name, value in result.averaged.items()}
+    return Checkpoint(config, weights, _provenance(start, corpus, settings, n_windows=result.step * settings.batch_size, seconds=result.seconds))
+
+
+def _first_module(start: TTMConfig | Checkpoint, seed: int) -> TTM:
+    if isinstance(start, Checkpoint):
+        return start.build()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return TTM(start)
+
+
+def _provenance(
+    start: TTMConfig | Checkpoint, corpus: Corpus | None, settings: PretrainSettings, *, n_windows: int, seconds: float
+) -> dict[str, Any]:
+    before = dict(start.provenance) if isinstance(start, Checkpoint) else {}
+    datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
+    run = {"windows": n_windows, "seconds": round(seconds, 1), "settings": asdict(settings)}
+    return {
+        "windows": before.get("windows", 0) + n_windows,
+        "seconds": round(before.get("seconds", 0.0) + seconds, 1),
+        "datasets": sorted(datasets),
+        "runs": [*before.get("runs", []), run],
+    }

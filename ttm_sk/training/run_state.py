@@ -1,0 +1,90 @@
+"""A training run on disk: everything that the next step depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ttm_sk.checkpoints.tensor_file import read_tensors, write_tensors
+from ttm_sk.errors import CheckpointError
+
+__all__ = ["RunState", "load_run_state", "save_run_state"]
+
+HISTORY_EVERY = 50
+KIND = "training run"
+
+
+@dataclass
+class RunState:
+    """Steps done, the running average of the weights, and the loss so far."""
+
+    step: int
+    average: dict[str, Tensor]
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+
+    @classmethod
+    def begin(cls, module: nn.Module) -> RunState:
+        """The state before the first step."""
+        return cls(0, {name: torch.zeros_like(value) for name, value in module.state_dict().items()})
+
+    def absorb(self, module: nn.Module, loss: float, *, decay: float) -> None:
+        """Count a step: its loss, and its weights in the average."""
+        self.step += 1
+        names = list(self.average)
+        weights = module.state_dict()
+        torch._foreach_lerp_([self.average[n] for n in names], [weights[n] for n in names], 1 - decay)
+        self.loss_sum += loss
+        if self.step % HISTORY_EVERY == 0:
+            self.history.append({"step": float(self.step), "loss": self.loss_sum / HISTORY_EVERY})
+            self.loss_sum = 0.0
+
+    def averaged(self, *, decay: float) -> dict[str, Tensor]:
+        """The average, corrected for having begun at zero."""
+        share = 1 - decay**self.step
+        return {name: value / max(share, 1e-12) for name, value in self.average.items()}
+
+
+def save_run_state(path: Path, state: RunState, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Write the run so that :func:`load_run_state` continues it bit for bit."""
+    tensors = {f"weights/{name}": value for name, value in module.state_dict().items()}
+    tensors |= {f"average/{name}": value for name, value in state.average.items()}
+    for index, entry in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{index}/{key}": torch.as_tensor(value) for key, value in entry.items()}
+    header = {"kind": KIND, "step": state.step, "history": state.history, "seconds": state.seconds, "loss_sum": state.loss_sum}
+    write_tensors(path, tensors, header)
+
+
+def load_run_state(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> RunState:
+    """Put a saved run back into ``module`` and ``optimiser`` and return the rest of it.
+
+    Raises
+    ------
+    CheckpointError
+        If the file holds another kind of thing, or a run of another architecture.
+    """
+    tensors, header = read_tensors(path)
+    if header.get("kind") != KIND:
+        raise CheckpointError(f"{path} holds no training run; give another state file, or delete it to begin anew")
+    weights = _part(tensors, "weights/")
+    device = next(module.parameters()).device
+    try:
+        module.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} is a run of another architecture; delete it to begin anew") from error
+    stored = optimiser.state_dict()
+    stored["state"] = {}
+    for name, value in _part(tensors, "optimiser/").items():
+        index, key = name.split("/")
+        stored["state"].setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict(stored)
+    average = {name: value.to(device) for name, value in _part(tensors, "average/").items()}
+    return RunState(int(header["step"]), average, list(header["history"]), float(header["seconds"]), float(header["loss_sum"]))
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
