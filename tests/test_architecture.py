@@ -35,14 +35,15 @@ LAYERS = (
     ("models", "data"),
     ("layers",),
     ("scoring",),
-    ("device", "errors"),
+    ("device",),
+    ("errors",),
 )
 RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line}
 
-# What a training machine has. These folders import nothing else, data/tables.py apart.
+# What a training machine has. These folders import nothing else, the pandas part of data apart.
 TRAINING_MACHINE = {"layers", "models", "training", "data", "checkpoints", "scoring", "inference", "device", "errors"}
 TRAINING_PACKAGES = {"torch", "numpy", "einops", "safetensors"}
-NEEDS_PANDAS = {"ttm_sk.data.tables"}
+NEEDS_PANDAS = {"ttm_sk.data.stamps", "ttm_sk.data.tables"}
 CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "tqdm", "joblib", "scipy", "skbase"}
 
 # An optional package is imported in its own module and nowhere else; "guarded" means inside `try: ... except

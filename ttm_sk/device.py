@@ -29,5 +29,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     except (RuntimeError, TypeError) as error:
         raise ConfigError(f"device={device!r} names no device; use 'auto', 'cpu', 'cuda' or 'cuda:0'") from error
     if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device={device!r} was asked for, but this machine has no CUDA device; use device='auto' or 'cpu'")
+        raise ConfigError(
+            f"device={device!r} was asked for, but this machine has no CUDA device; use device='auto' or 'cpu'"
+        )
     return resolved

@@ -58,7 +58,7 @@ class MissingExtraError(TTMError, ImportError):
         self.extra = extra
         self.package = package
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
         return _missing_extra, (self.extra, self.package)
 
 

@@ -46,14 +46,14 @@ def test_when_the_point_head_runs_then_features_become_steps():
 
 
 def test_when_the_quantile_head_runs_then_every_step_has_every_level():
-    assert quantile_head()(torch.randn(2, 3, 4, 3)).shape == (2, 3, 5, len(DEFAULT_LEVELS))
+    assert quantile_head()(torch.randn(2, 3, 4, 3), torch.randn(2, 3, 2)).shape == (2, 3, 5, len(DEFAULT_LEVELS))
 
 
 def test_when_only_the_bias_speaks_then_the_fan_is_standard_normal():
     head = quantile_head()
     torch.nn.init.zeros_(head.output.weight)
     torch.nn.init.zeros_(head.skip.weight)
-    fan = head(torch.randn(1, 1, 4, 3))[0, 0]
+    fan = head(torch.randn(1, 1, 4, 3), torch.zeros(1, 1, 2))[0, 0]
     expected = torch.tensor([NormalDist().inv_cdf(level) for level in DEFAULT_LEVELS])
     torch.testing.assert_close(fan, expected.expand(5, -1), rtol=1e-5, atol=1e-5)
 
@@ -64,20 +64,31 @@ def test_when_a_template_is_trusted_then_the_fan_moves_with_it():
         torch.nn.init.zeros_(weight)
     torch.nn.init.constant_(head.gate.bias, 50.0)  # its sigmoid is 1
     templates, clues = torch.arange(5.0).reshape(1, 1, 1, 5), torch.full((1, 1, 1, 4), 0.5)
-    fan = head(torch.randn(1, 1, 4, 3), templates, clues)[0, 0]
+    fan = head(torch.randn(1, 1, 4, 3), torch.zeros(1, 1, 2), templates, clues)[0, 0]
     torch.testing.assert_close(fan - fan[:1], (0.5 * torch.arange(5.0))[:, None].expand_as(fan))
 
 
 def test_when_templates_are_used_then_they_and_their_clues_change_the_forecast():
     head = quantile_head(n_templates=2)
-    features, templates, clues = torch.randn(1, 1, 4, 3), torch.randn(1, 1, 2, 5), torch.rand(1, 1, 2, 4)
-    plain = head(features, templates, clues)
-    assert not torch.allclose(plain, head(features, templates + 1, clues))
-    assert not torch.allclose(plain, head(features, templates, clues * 0.5))
+    seen = torch.randn(1, 1, 4, 3), torch.randn(1, 1, 2)
+    templates, clues = torch.randn(1, 1, 2, 5), torch.rand(1, 1, 2, 4)
+    plain = head(*seen, templates, clues)
+    assert not torch.allclose(plain, head(*seen, templates + 1, clues))
+    assert not torch.allclose(plain, head(*seen, templates, clues * 0.5))
+
+
+def test_when_the_last_value_is_trusted_then_the_whole_fan_moves_with_it():
+    head = quantile_head()
+    for weight in (head.anchor.weight, head.anchor_gate.weight):
+        torch.nn.init.zeros_(weight)
+    head.anchor_gate.bias.data = torch.tensor([50.0, 0.0])  # its sigmoid is 1 at every step
+    features = torch.randn(1, 1, 4, 3)
+    fans = [head(features, torch.tensor([[[last, -1.0]]])) for last in (0.0, 2.5)]
+    torch.testing.assert_close(fans[1] - fans[0], torch.full_like(fans[0], 2.5))
 
 
 @pytest.mark.parametrize("levels", [(0.5,), (0.5, 0.9), (0.2, 0.5)])
 def test_when_levels_are_one_sided_then_the_fan_still_ascends(levels):
-    quantiles = quantile_head(levels=levels)(torch.randn(1, 1, 4, 3))
+    quantiles = quantile_head(levels=levels)(torch.randn(1, 1, 4, 3), torch.randn(1, 1, 2))
     assert quantiles.shape[-1] == len(levels)
     assert (quantiles.diff(dim=-1) >= 0).all()

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from strategies import few, series
 
-from ttm_sk.layers.seasonal import CLUES, seasonal_templates
+from ttm_sk.layers.seasonal import CLUES, last_value_and_roughness, seasonal_templates
 
 STRENGTH, LOG_PERIOD, N_CYCLES, IS_FOUND = range(len(CLUES))
 
@@ -123,3 +123,21 @@ def test_when_the_series_is_one_of_a_batch_then_its_template_is_the_same(values)
     alone, _ = seasonal_templates(known, torch.ones_like(known), horizon=9, n_templates=2)
     together, _ = seasonal_templates(batch, torch.ones_like(batch), horizon=9, n_templates=2)
     torch.testing.assert_close(together[1], alone[0], rtol=1e-4, atol=1e-4)
+
+
+def test_when_the_newest_value_is_missing_then_the_last_observed_one_is_the_anchor():
+    values = torch.tensor([[[5.0, 1.0, 3.0, 99.0]]])
+    anchor = last_value_and_roughness(values, torch.tensor([[[1.0, 1.0, 1.0, 0.0]]]))
+    torch.testing.assert_close(anchor, torch.tensor([[[3.0, np.log(3.0) / 3]]]).float())
+
+
+def test_when_a_step_touches_a_gap_then_it_is_no_roughness():
+    values = torch.tensor([[[1.0, 50.0, 2.0, 4.0, 5.0]]])
+    anchor = last_value_and_roughness(values, torch.tensor([[[1.0, 0.0, 1.0, 1.0, 1.0]]]))
+    assert float(anchor[..., 1]) == pytest.approx(np.log(1.5) / 3)
+
+
+@pytest.mark.parametrize("length", [1, 2, 400])
+def test_when_the_series_never_moves_then_its_roughness_is_the_floor(length):
+    anchor = last_value_and_roughness(torch.zeros(1, 1, length), torch.ones(1, 1, length))
+    assert anchor.flatten().tolist() == pytest.approx([0, -2])

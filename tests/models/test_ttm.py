@@ -246,13 +246,13 @@ def test_when_flags_are_on_then_a_gap_differs_from_a_value_at_the_mean():
     with_gap = observed.clone()
     with_gap[..., 10] = False
     for with_flags in (False, True):
-        module = random_module(small_config(scaling="none", with_flags=with_flags))
+        module = random_module(small_config(scaling="none", levels=(), with_flags=with_flags))
         is_same = torch.equal(module(context, observed).mean, module(context, with_gap).mean)
         assert is_same is not with_flags
 
 
 def test_when_there_are_coarse_views_then_the_oldest_values_count():
-    module = random_module(small_config(context_length=64, views=(1, 2), scaling="none"))
+    module = random_module(small_config(context_length=64, views=(1, 2), scaling="none", levels=()))
     context = torch.randn(1, 1, 64)
     changed = context.clone()
     changed[..., :4] += 1

@@ -92,7 +92,10 @@ def fetch(file: HubFile, *, download: Callable[[HubFile, Path], Path] | None = N
     found = hashlib.sha256(target.read_bytes()).hexdigest()
     if found != file.sha256:
         target.unlink()
-        raise CheckpointError(f"{file.repository}/{file.filename} arrived with hash {found[:12]}, expected {file.sha256[:12]}; it was deleted")
+        raise CheckpointError(
+            f"{file.repository}/{file.filename} arrived with hash {found[:12]}, expected {file.sha256[:12]};"
+            " it was deleted"
+        )
     return target
 
 

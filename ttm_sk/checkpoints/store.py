@@ -21,7 +21,7 @@ KIND = "checkpoint"
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """Everything that a forecast depends on, as a value.
 
@@ -55,7 +55,18 @@ class Checkpoint:
             raise CheckpointError(f"the weights do not fit the configuration: {_first_difference(found, expected)}")
         for name, value in self.weights.items():
             if not torch.isfinite(value).all():
-                raise CheckpointError(f"the weights hold values that are not finite, in {name!r}; train or fetch them again")
+                raise CheckpointError(
+                    f"the weights hold values that are not finite, in {name!r}; train or fetch them again"
+                )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Checkpoint):
+            return NotImplemented
+        notes = (self.config, self.provenance, self.calibration)
+        return self.hash == other.hash and notes == (other.config, other.provenance, other.calibration)
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
 
     @cached_property
     def hash(self) -> str:
@@ -105,11 +116,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         found = header.get("architecture", header.get("kind"))
         raise CheckpointError(f"{path} holds {found!r}, expected a 'ttm' checkpoint; choose another file")
     if header.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format version {header.get('format_version')!r}; this ttm_sk reads {FORMAT_VERSION}: update it")
+        raise CheckpointError(
+            f"{path} has format version {header.get('format_version')!r}; this ttm_sk reads {FORMAT_VERSION}: update it"
+        )
+    for part in ("config", "provenance", "calibration"):
+        if not isinstance(header.get(part), dict):
+            raise CheckpointError(
+                f"the header of {path} is damaged: it holds no object {part!r}; fetch or write the file again"
+            )
     try:
         config = TTMConfig.from_dict(header["config"])
         return Checkpoint(config, tensors, header["provenance"], header["calibration"])
-    except (ConfigError, CheckpointError, KeyError) as error:
+    except (ConfigError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 

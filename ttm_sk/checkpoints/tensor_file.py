@@ -59,9 +59,13 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is no readable safetensors file ({error}); it may be truncated: fetch or write it again") from error
+        raise CheckpointError(
+            f"{path} is no readable safetensors file ({error}); it may be truncated: fetch or write it again"
+        ) from error
     if HEADER_KEY not in metadata:
-        raise CheckpointError(f"{path} is a safetensors file, but not one of ttm_sk: its header has no {HEADER_KEY!r} entry")
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not one of ttm_sk: its header has no {HEADER_KEY!r} entry"
+        )
     try:
         header = json.loads(metadata[HEADER_KEY])
     except ValueError as error:
@@ -88,7 +92,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     expected = header.pop("tensors_sha256", None)
     found = hash_tensors(tensors)
     if found != expected:
-        raise CheckpointError(f"the tensors of {path} were changed after they were written: their hash is {found[:12]}, expected {str(expected)[:12]}")
+        raise CheckpointError(
+            f"the tensors of {path} were changed after they were written:"
+            f" their hash is {found[:12]}, expected {str(expected)[:12]}"
+        )
     return tensors, header
 
 
@@ -98,5 +105,5 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -11,10 +11,42 @@ import math
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["cycles", "events", "harmonic_profile", "integrate", "levels", "noise", "normal", "periods", "smooth", "trend", "uniform", "walk"]
+__all__ = [
+    "cycles",
+    "events",
+    "harmonic_profile",
+    "integrate",
+    "levels",
+    "noise",
+    "normal",
+    "periods",
+    "smooth",
+    "trend",
+    "uniform",
+    "walk",
+]
 
 # Steps per cycle that calendars and shifts produce, from quarters and weekdays to weeks of ten-minute data.
-CALENDAR_PERIODS = (4.0, 5.0, 7.0, 12.0, 13.0, 24.0, 30.4, 48.0, 52.18, 60.0, 96.0, 144.0, 168.0, 288.0, 336.0, 365.25, 672.0, 1008.0)
+CALENDAR_PERIODS = (
+    4.0,
+    5.0,
+    7.0,
+    12.0,
+    13.0,
+    24.0,
+    30.4,
+    48.0,
+    52.18,
+    60.0,
+    96.0,
+    144.0,
+    168.0,
+    288.0,
+    336.0,
+    365.25,
+    672.0,
+    1008.0,
+)
 
 
 def uniform(low: float, high: float, shape: tuple[int, ...], *, generator: Generator) -> Tensor:
@@ -29,13 +61,17 @@ def normal(shape: tuple[int, ...], *, generator: Generator) -> Tensor:
 
 def periods(n: int, *, longest: float, generator: Generator) -> Tensor:
     """``(series, 1)`` cycle lengths: two in three from the calendar, the others log-uniform from 3 to ``longest``."""
-    calendar = torch.tensor([period for period in CALENDAR_PERIODS if period <= longest] or [4.0], device=generator.device)
+    calendar = torch.tensor(
+        [period for period in CALENDAR_PERIODS if period <= longest] or [4.0], device=generator.device
+    )
     picked = calendar[torch.randint(len(calendar), (n, 1), generator=generator, device=generator.device)]
     free = torch.exp(uniform(math.log(3), math.log(max(longest, 4.0)), (n, 1), generator=generator))
     return torch.where(uniform(0, 1, (n, 1), generator=generator) < 0.67, picked, free)
 
 
-def cycles(n: int, length: int, *, generator: Generator, longest: float | None = None, phase_noise: float = 0.0) -> Tensor:
+def cycles(
+    n: int, length: int, *, generator: Generator, longest: float | None = None, phase_noise: float = 0.0
+) -> Tensor:
     """A cycle of random length and shape; ``phase_noise`` lets its pace wander, so that it never quite repeats."""
     period = periods(n, longest=longest or length / 3, generator=generator)
     time = torch.arange(length, device=generator.device, dtype=torch.float32)
@@ -69,7 +105,9 @@ def trend(n: int, length: int, *, generator: Generator) -> Tensor:
     bent = slope * time + bend * time**2
     logistic = slope * torch.sigmoid((time - centre) * (4 + 16 * knee.abs()))
     piecewise = slope * time + (knee - slope) * (time - centre).clamp(min=0)
-    return torch.where(kind == 0, slope * time, torch.where(kind == 1, bent, torch.where(kind == 2, logistic, piecewise)))
+    return torch.where(
+        kind == 0, slope * time, torch.where(kind == 1, bent, torch.where(kind == 2, logistic, piecewise))
+    )
 
 
 def noise(n: int, length: int, *, generator: Generator, heavy: bool = False) -> Tensor:
@@ -77,7 +115,9 @@ def noise(n: int, length: int, *, generator: Generator, heavy: bool = False) -> 
     white = normal((n, length), generator=generator)
     if heavy:
         freedom = uniform(2.5, 8, (n, 1), generator=generator)
-        white = white / torch.rand((n, length), generator=generator, device=generator.device).clamp(min=1e-4) ** (1 / freedom)
+        white = white / torch.rand((n, length), generator=generator, device=generator.device).clamp(min=1e-4) ** (
+            1 / freedom
+        )
     frequency = torch.linspace(0, math.pi, length // 2 + 1, device=generator.device)[None]
     memory = 1 - torch.exp(uniform(-5, -0.1, (n, 1), generator=generator))
     autoregressive = (1 + memory**2 - 2 * memory * torch.cos(frequency)).rsqrt()
@@ -115,7 +155,9 @@ def smooth(n: int, length: int, *, generator: Generator) -> Tensor:
 def levels(n: int, length: int, *, generator: Generator, most: int = 6) -> Tensor:
     """Piecewise constant: a new level at each of up to ``most`` random moments."""
     chance = uniform(0, most, (n, 1), generator=generator) / length
-    jumps = (torch.rand((n, length), generator=generator, device=generator.device) < chance) * normal((n, length), generator=generator)
+    jumps = (torch.rand((n, length), generator=generator, device=generator.device) < chance) * normal(
+        (n, length), generator=generator
+    )
     return jumps.cumsum(-1)
 
 

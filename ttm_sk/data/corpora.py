@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -78,7 +79,9 @@ class Corpus:
         kept = [np.asarray(x, dtype=np.float64).ravel() for x in series]
         kept = [_standardised(x) for x in kept if np.isfinite(x).sum() >= SHORTEST_SERIES]
         if not kept:
-            raise DataError(f"found no series with at least {SHORTEST_SERIES} finite values to learn from; give longer ones")
+            raise DataError(
+                f"found no series with at least {SHORTEST_SERIES} finite values to learn from; give longer ones"
+            )
         offsets = np.concatenate([[0], np.cumsum([len(x) for x in kept])])
         return cls((CorpusGroup(name, np.concatenate(kept), offsets),), (name,))
 
@@ -102,7 +105,11 @@ def read_corpus(folder: Path, *, licence_classes: Sequence[str] = ()) -> Corpus:
     if not manifest.is_file():
         raise DataError(f"found no MANIFEST.csv in {folder}; a corpus folder needs one (columns name, licence_class)")
     with manifest.open(newline="", encoding="utf-8") as file:
-        classes = {row["name"]: row["licence_class"] for row in csv.DictReader(file)}
+        rows = csv.DictReader(file)
+        missing = {"name", "licence_class"} - set(rows.fieldnames or ())
+        if missing:
+            raise DataError(f"{manifest} has no column {', '.join(sorted(missing))}; expected name and licence_class")
+        classes = {row["name"]: row["licence_class"] for row in rows}
     parts: dict[str, list[np.ndarray]] = defaultdict(list)
     names, refused = [], []
     for path in sorted(folder.glob("*.npz")):
@@ -117,17 +124,23 @@ def read_corpus(folder: Path, *, licence_classes: Sequence[str] = ()) -> Corpus:
         parts[group] += kept
         names += [path.stem] * bool(kept)
     if not any(parts.values()):
-        raise DataError(f"found no data set of the classes {list(licence_classes) or 'any'} in {folder}; choose other classes or another folder")
-    return Corpus(tuple(_group(name, parts[name]) for name in sorted(parts)), tuple(names), tuple(refused))
+        raise DataError(
+            f"found no data set of the classes {list(licence_classes) or 'any'} in {folder};"
+            " choose other classes or another folder"
+        )
+    groups = tuple(_group(name, parts[name]) for name in sorted(parts) if parts[name])
+    return Corpus(groups, tuple(names), tuple(refused))
 
 
 def _read_dataset(path: Path) -> tuple[str, list[np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             values, offsets, meta = stored["values"], stored["offsets"], json.loads(str(stored["meta"]))
         group = f"{meta['domain']}|{meta['freq']}"
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is no data set of a corpus: {error}; expected values, offsets and meta (domain, freq)") from error
+    except (OSError, EOFError, BadZipFile, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path} is no data set of a corpus: {error}; expected values, offsets and meta (domain, freq)"
+        ) from error
     return group, [values[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
 
 

@@ -48,7 +48,7 @@ def pad(histories: Sequence[np.ndarray], *, context_length: int) -> Padded:
     Raises
     ------
     DataError
-        If a history has no observed value or holds infinities.
+        If there is no history, or one has no observed value, infinities, or another number of channels than the first.
 
     Examples
     --------
@@ -59,6 +59,7 @@ def pad(histories: Sequence[np.ndarray], *, context_length: int) -> Padded:
     [[True, True], [False, True]]
     """
     arrays = [np.atleast_2d(np.asarray(history, dtype=np.float64))[:, -context_length:] for history in histories]
+    _check_channels(arrays)
     shape = (len(arrays), arrays[0].shape[0], max(array.shape[1] for array in arrays))
     values = np.full(shape, np.nan)
     for row, array in zip(values, arrays, strict=True):
@@ -71,7 +72,7 @@ def pad(histories: Sequence[np.ndarray], *, context_length: int) -> Padded:
 
 
 def _centre(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the observed values, ``(batch, channel, 1)``; without overflow, 0 for a constant."""
+    """Mean and deviation of the observed values, ``(batch, channel, 1)``; without overflow, 0 for a constant."""
     seen = np.where(observed, values, 0.0)
     largest = np.abs(seen).max(axis=-1, keepdims=True)
     unit = np.where(largest > 0, largest, 1.0)
@@ -82,10 +83,26 @@ def _centre(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
     return mean * unit, np.where(spread <= CONSTANT_TOLERANCE, 0.0, spread * unit)
 
 
+def _check_channels(arrays: list[np.ndarray]) -> None:
+    if not arrays:
+        raise DataError("found no history; give at least one")
+    n_channels = arrays[0].shape[0]
+    for row, array in enumerate(arrays):
+        if array.ndim != 2 or array.shape[0] != n_channels:
+            raise DataError(
+                f"history {row} has shape {array.shape}, read as (channel, time);"
+                f" expected {n_channels} channel(s), as history 0 has"
+            )
+
+
 def _check(values: np.ndarray, observed: np.ndarray) -> None:
     if not observed.any(axis=-1).all():
         row, channel = np.argwhere(~observed.any(axis=-1))[0]
-        raise DataError(f"history {row}, channel {channel} has no observed value; drop it, or give at least one finite value")
+        raise DataError(
+            f"history {row}, channel {channel} has no observed value; drop it, or give at least one finite value"
+        )
     if np.isinf(values).any():
         row, channel, step = np.argwhere(np.isinf(values))[0]
-        raise DataError(f"history {row}, channel {channel} holds an infinite value; replace it by NaN where the value is unknown")
+        raise DataError(
+            f"history {row}, channel {channel} holds an infinite value; replace it by NaN where the value is unknown"
+        )

@@ -62,7 +62,10 @@ class WindowSampler:
         if not 0 <= self.synthetic_share <= 1:
             raise ConfigError(f"synthetic_share={self.synthetic_share} must lie in [0, 1]")
         if self.corpus is None and self.synthetic_share < 1:
-            raise ConfigError(f"synthetic_share={self.synthetic_share} leaves room for real windows, but there is no corpus; give one or 1.0")
+            raise ConfigError(
+                f"synthetic_share={self.synthetic_share} leaves room for real windows, but there is no corpus;"
+                " give one or 1.0"
+            )
 
     def batch(self, index: int, size: int, *, rank: int = 0) -> Batch:
         """The ``index``-th batch of ``size`` windows for process ``rank``, on the CPU."""
@@ -106,7 +109,9 @@ class WindowSampler:
         n_past = min((cut - start) // factor, self.context_length)
         n_future = min((stop - cut) // factor, self.horizon)
         block = group.values[cut - n_past * factor : cut + n_future * factor]
-        row[self.context_length - n_past : self.context_length + n_future] = _coarser(as_float(block), factor, is_decimated)
+        row[self.context_length - n_past : self.context_length + n_future] = _coarser(
+            as_float(block), factor, is_decimated
+        )
 
     def _resolution(self, length: int, rng: np.random.Generator) -> int:
         """By how much a real series is coarsened: 1, or up to 24 where at least 48 steps remain."""
@@ -117,7 +122,8 @@ class WindowSampler:
 
     def _shorten(self, rows: np.ndarray, rng: np.random.Generator) -> None:
         is_cut = rng.random(len(rows)) >= self.full_share
-        keep = np.exp(rng.uniform(np.log(SHORTEST_CONTEXT), np.log(self.context_length), len(rows))).astype(int)
+        shortest = min(SHORTEST_CONTEXT, self.context_length)
+        keep = np.exp(rng.uniform(np.log(shortest), np.log(self.context_length), len(rows))).astype(int)
         for i in np.flatnonzero(is_cut):
             rows[i, : self.context_length - keep[i]] = np.nan
 
@@ -154,4 +160,3 @@ def _cut_gaps(context: np.ndarray, share: float, rng: np.random.Generator) -> No
                 width = int(rng.integers(1, len(seen) // 2))
                 start = int(rng.integers(seen[0], length - width))
                 context[i, start : start + width] = np.nan
-

@@ -60,7 +60,9 @@ def calendar(n: int, length: int, generator: Generator) -> Tensor:
     week = torch.floor(time / day)
     weekday = (week % 7).long()
     is_off = torch.rand((n, 7), generator=generator, device=generator.device) < 0.3
-    factor = torch.where(is_off, uniform(0.0, 0.8, (n, 7), generator=generator), uniform(0.85, 1.15, (n, 7), generator=generator))
+    factor = torch.where(
+        is_off, uniform(0.0, 0.8, (n, 7), generator=generator), uniform(0.85, 1.15, (n, 7), generator=generator)
+    )
     profile = harmonic_profile((time / day).expand(n, length), generator=generator)
     shaped = torch.where(_one_in(2, n, generator), profile.clamp(min=0), profile + 1.5)
     series = shaped * factor.gather(-1, weekday.expand(n, length))
@@ -99,7 +101,9 @@ def regimes(n: int, length: int, generator: Generator) -> Tensor:
 
 def market(n: int, length: int, generator: Generator) -> Tensor:
     """Prices: random walks with heavy tails and volatility that clusters; half of them exponential, some reverting."""
-    price = walk(n, length, generator=generator, heavy=True) + _size(n, 0.5, generator) * trend(n, length, generator=generator)
+    price = walk(n, length, generator=generator, heavy=True) + _size(n, 0.5, generator) * trend(
+        n, length, generator=generator
+    )
     reverting = noise(n, length, generator=generator, heavy=True)
     price = torch.where(_one_in(4, n, generator), reverting, price)
     return torch.where(_one_in(2, n, generator), torch.exp(price / price.std(-1, keepdim=True).clamp(min=1e-3)), price)
@@ -118,7 +122,10 @@ def counts(n: int, length: int, generator: Generator) -> Tensor:
 
 def intermittent(n: int, length: int, generator: Generator) -> Tensor:
     """Mostly zero, now and then a demand, its probability following a slow cycle."""
-    chance = torch.sigmoid(uniform(-3, 0.5, (n, 1), generator=generator) + _size(n, 1.0, generator) * cycles(n, length, generator=generator))
+    chance = torch.sigmoid(
+        uniform(-3, 0.5, (n, 1), generator=generator)
+        + _size(n, 1.0, generator) * cycles(n, length, generator=generator)
+    )
     size = torch.exp(_size(n, 0.7, generator) * normal((n, length), generator=generator))
     return (torch.rand((n, length), generator=generator, device=generator.device) < chance) * size
 
@@ -157,11 +164,15 @@ def short_seasons(n: int, length: int, generator: Generator) -> Tensor:
     time = torch.arange(length, device=generator.device, dtype=torch.float32)
     season = harmonic_profile((time / period).expand(n, length), generator=generator, n_harmonics=6)
     per_step = 1 / uniform(3, 40, (n, 1), generator=generator) / period.sqrt()
-    slope = integrate(normal((n, length), generator=generator)) * _size(n, 1.0, generator) + normal((n, 1), generator=generator)
+    slope = integrate(normal((n, length), generator=generator)) * _size(n, 1.0, generator) + normal(
+        (n, 1), generator=generator
+    )
     level = (slope * per_step).cumsum(-1) + normal((n, length), generator=generator).cumsum(-1) * per_step * uniform(
         0, 2, (n, 1), generator=generator
     )
-    series = level + _size(n, 1.0, generator) * season + _size(n, 0.3, generator) * normal((n, length), generator=generator)
+    series = (
+        level + _size(n, 1.0, generator) * season + _size(n, 0.3, generator) * normal((n, length), generator=generator)
+    )
     grown = torch.exp(series / series.std(-1, keepdim=True).clamp(min=1e-3))
     return torch.where(_one_in(3, n, generator), grown, series)
 
@@ -219,7 +230,11 @@ def draw(n: int, length: int, *, generator: Generator, weights: Mapping[str, flo
             raise ConfigError(f"no synthetic family is called {name!r}; known are {', '.join(FAMILIES)}")
     share = torch.tensor(list(weights.values()), device=generator.device)
     chosen = torch.multinomial(share, n, replacement=True, generator=generator)
-    parts = [FAMILIES[name](int(k), length, generator) for name, k in zip(weights, chosen.bincount(minlength=len(weights)), strict=True) if k]
+    parts = [
+        FAMILIES[name](int(k), length, generator)
+        for name, k in zip(weights, chosen.bincount(minlength=len(weights)), strict=True)
+        if k
+    ]
     series = torch.cat(parts)[torch.randperm(n, generator=generator, device=generator.device)]
     return torch.nan_to_num(series, posinf=0.0, neginf=0.0)
 

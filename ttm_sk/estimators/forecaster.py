@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import CheckpointError, ConfigError
-from ttm_sk.estimators.frames import from_forecast, steps_ahead, to_panel
+from ttm_sk.estimators.frames import from_forecast, refuse_disorder, steps_ahead, text_columns, to_panel
 from ttm_sk.inference.forecasting import check_effort, forecast_series
 from ttm_sk.models.ttm import TTM
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
@@ -123,34 +126,62 @@ class TTMForecaster(BaseForecaster):
         self.random_state = random_state
         super().__init__()
 
-    def fit(self, y: Any, X: Any = None, fh: Any = None) -> TTMForecaster:  # noqa: N803 (sktime's name)
+    def fit(self, y: Any, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Remember ``y`` and open the weights; see :meth:`sktime.forecasting.base.BaseForecaster.fit`.
 
-        A fit that fails leaves the forecaster as it was.
+        A fit that fails leaves the forecaster as it was, and so do ``update`` and ``pretrain``.
         """
+        with self._unchanged_by_failure(y):
+            refuse_disorder(y)
+            return super().fit(y, X=X, fh=fh)
+
+    def update(self, y: Any, X: Any = None, update_params: bool = True) -> TTMForecaster:
+        with self._unchanged_by_failure(y):
+            refuse_disorder(y)
+            return super().update(y, X=X, update_params=update_params)
+
+    def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> TTMForecaster:
+        with self._unchanged_by_failure(y):
+            refuse_disorder(y)
+            return super().pretrain(y, X=X, fh=fh)
+
+    @contextmanager
+    def _unchanged_by_failure(self, y: Any) -> Iterator[None]:
         before = self.__dict__.copy()
         try:
-            return super().fit(y, X=X, fh=fh)
-        except BaseException:
+            yield
+        except BaseException as error:
             self.__dict__.clear()
             self.__dict__.update(before)
+            if isinstance(error, TypeError) and (names := text_columns(y)):
+                found = ", ".join(map(repr, names))
+                error.add_note(f"text in column {found}: convert it to numbers, for example with pd.to_numeric")
             raise
 
-    def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:  # noqa: N803
+    def _check_fh(self, fh: Any, pred_int: bool = False) -> ForecastingHorizon:
+        # sktime compares an absolute horizon with the cutoff as periods, of which pandas warns for some indices.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Converting to PeriodArray/Index representation will drop timezone")
+            warnings.filterwarnings("ignore", r"PeriodDtype\[B\] is deprecated", FutureWarning)
+            return super()._check_fh(fh, pred_int)
+
+    def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
         self._panel = to_panel(y)
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
         return self
 
-    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> TTMForecaster:  # noqa: N803
+    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> TTMForecaster:
+        if self._y is None:
+            raise ConfigError("update needs what fit has seen; fit with set_config(remember_data=True), the default")
         self._panel = to_panel(self._y)
         return self
 
-    def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:  # noqa: N803
+    def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         forecast = self._forecast(fh, levels=(0.5,))
         return from_forecast([part[..., 0].T for part in forecast], self._panel, fh, self._panel.columns)
 
-    def _predict_quantiles(self, fh: ForecastingHorizon, X: Any, alpha: list[float]) -> pd.DataFrame:  # noqa: N803
+    def _predict_quantiles(self, fh: ForecastingHorizon, X: Any, alpha: list[float]) -> pd.DataFrame:
         forecast = self._forecast(fh, levels=alpha)
         columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
         rows = [part.transpose(1, 0, 2).reshape(part.shape[1], -1) for part in forecast]
@@ -158,7 +189,7 @@ class TTMForecaster(BaseForecaster):
 
     def _forecast(self, fh: ForecastingHorizon, *, levels: tuple[float, ...] | list[float]) -> list[np.ndarray]:
         """For each instance an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
-        steps = [steps_ahead(fh, end) for end in self._panel.ends]
+        steps = steps_ahead(fh, self._panel)
         quantiles = forecast_series(
             shared_module(self.checkpoint_, self.device),
             self._panel.histories,
@@ -170,7 +201,7 @@ class TTMForecaster(BaseForecaster):
         )
         return [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
 
-    def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:  # noqa: N803
+    def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""
         self._check_parameters()
         start = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
@@ -196,8 +227,12 @@ class TTMForecaster(BaseForecaster):
             value = getattr(self, name)
             if value is None and name == "context_length":
                 continue
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+            if not _is_count(value, at_least=1):
                 raise ConfigError(f"{name}={value!r} must be a whole number of at least 1")
+        if not isinstance(self.model_path, (str, Path, Checkpoint)):
+            raise ConfigError(f"model_path={self.model_path!r} must be a name, a path or a Checkpoint")
+        if self.random_state is not None and not _is_count(self.random_state, at_least=0):
+            raise ConfigError(f"random_state={self.random_state!r} must be None or a whole number of at least 0")
         resolve_device(self.device)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -234,6 +269,10 @@ class TTMForecaster(BaseForecaster):
             {"effort": "plain", "pretrain_windows": 8},
             {"effort": "fast", "context_length": 64, "batch_size": 2, "pretrain_windows": 8, "random_state": 3},
         ]
+
+
+def _is_count(value: Any, *, at_least: int) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= at_least
 
 
 def _open(model_path: str | Path | Checkpoint) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,9 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from ttm_sk.errors import DataError, HorizonError
 
-__all__ = ["Panel", "from_forecast", "steps_ahead", "to_panel"]
+__all__ = ["Panel", "from_forecast", "refuse_disorder", "steps_ahead", "text_columns", "to_panel"]
+
+TELLING_STAMPS = 3  # fewer time stamps do not show a frequency
 
 
 @dataclass(frozen=True)
@@ -21,23 +24,61 @@ class Panel:
 
     Attributes
     ----------
-    keys
-        The index of each instance: () for a single series, else a tuple of its upper index levels.
+    instances
+        The upper levels of the index, one row for each instance; None for a single series.
     histories
-        Float64 arrays ``(channel, time)``, NaN = not observed; one per instance, of any length.
+        Float64 arrays ``(channel, time)``, NaN = not observed; one per instance, of any length. Copies: what
+        becomes of the frame later does not matter.
     ends
-        The last time stamp of each, as an index of length one that knows its frequency.
+        The last time stamp of each instance.
+    frequencies
+        The pandas offset of each instance where time stamps are dates, else None.
     names
-        Names of the upper index levels and of the time level.
+        Names of all index levels.
     columns
         The channels.
     """
 
-    keys: tuple[tuple[Hashable, ...], ...]
+    instances: pd.Index | None
     histories: tuple[np.ndarray, ...]
-    ends: tuple[pd.Index, ...]
+    ends: pd.Index
+    frequencies: tuple[Any, ...]
     names: tuple[Hashable, ...]
     columns: pd.Index
+
+    def describe(self, i: int) -> str:
+        """How messages call the ``i``-th instance."""
+        return _describe(self.instances, i)
+
+    def end(self, i: int) -> pd.Index:
+        """The last time stamp of the ``i``-th instance, as an index of length one that knows its frequency."""
+        end = self.ends[[i]]
+        return pd.DatetimeIndex(end, freq=self.frequencies[i]) if isinstance(end, pd.DatetimeIndex) else end
+
+
+def refuse_disorder(y: Any) -> None:
+    """Name the time stamp that makes a user's frame unreadable, where sktime would only say that it is unreadable.
+
+    Raises
+    ------
+    DataError
+        For time stamps that are duplicate, unsorted or missing.
+    """
+    if not isinstance(y, (pd.Series, pd.DataFrame)) or not len(y):
+        return
+    if isinstance(y.index, pd.MultiIndex):
+        starts = _first_rows(y.index)
+        _check_order(y.index.get_level_values(-1), y.index[starts].droplevel(-1), starts)
+    elif isinstance(y.index, (pd.DatetimeIndex, pd.PeriodIndex)) or pd.api.types.is_integer_dtype(y.index.dtype):
+        _check_order(y.index, None, np.zeros(1, dtype=np.intp))
+
+
+def text_columns(y: Any) -> list[Hashable]:
+    """Names of the columns of a user's frame that hold text."""
+    if not isinstance(y, (pd.Series, pd.DataFrame)):
+        return []
+    frame = y.to_frame() if isinstance(y, pd.Series) else y
+    return [name for i, name in enumerate(frame.columns) if _is_text(frame.iloc[:, i])]
 
 
 def to_panel(y: pd.DataFrame) -> Panel:
@@ -46,112 +87,278 @@ def to_panel(y: pd.DataFrame) -> Panel:
     Raises
     ------
     DataError
-        Naming the instance and the column: no rows, no observed value, infinite values, text, or time stamps
-        without a regular frequency.
+        Naming the instance and the column or the time stamp: no rows, no observed value, infinite values, text,
+        or time stamps that are duplicate, unsorted, irregular, or too few to show a frequency.
     """
-    columns, index = y.columns, y.index
     values = _numbers(y)
-    if not isinstance(index, pd.MultiIndex):
-        _check_values(values, columns, where="y")
-        end = _end(index, where="y")
-        return Panel(((),), (values.T,), (end,), (index.name,), columns)
-    keys, histories, ends = [], [], []
-    times = index.get_level_values(-1)
-    for key, start, stop in _runs(index):
-        where = f"series {key[0] if len(key) == 1 else key!r}"
-        block = values[start:stop]
-        _check_values(block, columns, where=where)
-        keys.append(key)
-        histories.append(block.T)
-        ends.append(_end(times[start:stop], where=where))
-    return Panel(tuple(keys), tuple(histories), tuple(ends), tuple(index.names), columns)
+    index, times, instances, starts = y.index, y.index, None, np.zeros(1, dtype=np.intp)
+    if isinstance(index, pd.MultiIndex):
+        times = index.get_level_values(-1)
+        starts = _first_rows(index)
+        instances = index[starts].droplevel(-1)
+        if instances.has_duplicates:
+            name = _describe(instances, int(np.argmax(instances.duplicated())))
+            raise DataError(f"the rows of {name} do not stand together; sort the frame, y = y.sort_index()")
+    stops = np.append(starts[1:], len(index))
+    _check_values(values, y.columns, instances, starts)
+    _check_order(times, instances, starts)
+    return Panel(
+        instances,
+        tuple(values[start:stop].T for start, stop in zip(starts, stops, strict=True)),
+        times[stops - 1],
+        _frequencies(times, instances, starts, stops),
+        tuple(index.names),
+        y.columns,
+    )
 
 
-def steps_ahead(fh: ForecastingHorizon, end: pd.Index) -> np.ndarray:
-    """The horizon as whole steps after ``end``, in the order asked for.
+def steps_ahead(fh: ForecastingHorizon, panel: Panel) -> list[np.ndarray]:
+    """For each instance the horizon as whole steps after its own end, ascending as sktime keeps them.
 
     Raises
     ------
     HorizonError
-        If a step does not lie in the future.
+        If a step does not lie in the future, or a time stamp of the horizon is not on the grid of the series.
     """
-    steps = fh.to_relative(end).to_numpy()
-    steps = np.asarray([int(step) for step in steps])
-    if (steps < 1).any():
-        raise HorizonError(f"found step {steps.min()} of the horizon, at or before the end of the data ({end[0]}); ask for steps from 1")
+    wanted = fh.to_pandas()
+    if fh.is_relative and pd.api.types.is_integer_dtype(wanted.dtype):
+        shared = _future(wanted.to_numpy(dtype=np.int64), panel, 0)
+        return [shared] * len(panel.histories)
+    found: dict[Any, np.ndarray] = {}
+    steps = []
+    for i, key in enumerate(zip(panel.ends, panel.frequencies, strict=True)):
+        if key not in found:
+            stamps = _moved(panel, i, wanted) if fh.is_relative else wanted
+            found[key] = _future(_count_steps(stamps, panel, i), panel, i)
+        steps.append(found[key])
     return steps
 
 
-def from_forecast(forecast: Sequence[np.ndarray], panel: Panel, fh: ForecastingHorizon, columns: pd.Index) -> pd.DataFrame:
+def from_forecast(
+    forecast: Sequence[np.ndarray], panel: Panel, fh: ForecastingHorizon, columns: pd.Index
+) -> pd.DataFrame:
     """Rows for every instance and step of the horizon, from one array ``(row, column)`` per instance.
 
     Relative horizons count from the end of each instance's own history.
     """
-    stamps: dict[Any, pd.Index] = {}
-    indices = []
-    for end in panel.ends:
-        if end[0] not in stamps:
-            stamps[end[0]] = pd.Index(fh.to_absolute(end).to_pandas())
-        indices.append(stamps[end[0]])
     values = np.concatenate(forecast)
-    if panel.keys == ((),):
-        return pd.DataFrame(values, index=indices[0].rename(panel.names[0]), columns=columns)
-    lengths = [len(index) for index in indices]
-    levels = [np.repeat(np.array([key[i] for key in panel.keys], dtype=object), lengths) for i in range(len(panel.keys[0]))]
-    arrays = [pd.Index(level).infer_objects() for level in levels]
-    time = indices[0].append(indices[1:])
-    return pd.DataFrame(values, index=pd.MultiIndex.from_arrays([*arrays, time], names=panel.names), columns=columns)
+    if panel.instances is None:
+        times = pd.Index(fh.to_absolute(panel.end(0)).to_pandas())
+        return pd.DataFrame(values, index=times.rename(panel.names[0]), columns=columns)
+    row = np.repeat(np.arange(len(panel.histories)), len(fh))
+    upper = panel.instances[row]
+    levels = [upper.get_level_values(level) for level in range(upper.nlevels)]
+    index = pd.MultiIndex.from_arrays([*levels, _future_stamps(fh, panel)], names=panel.names)
+    return pd.DataFrame(values, index=index, columns=columns)
 
 
 def _numbers(y: pd.DataFrame) -> np.ndarray:
+    """The values as a float64 copy, ``(row, column)``."""
     if not len(y) or not len(y.columns):
         raise DataError(f"found y with {len(y)} rows and {len(y.columns)} columns; expected at least one of each")
-    try:
-        return y.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        bad = [str(name) for name in y.columns if not pd.api.types.is_numeric_dtype(y[name])]
-        raise DataError(f"found values that are no numbers in column(s) {', '.join(bad) or '?'}; convert them, for example with pd.to_numeric") from error
+    for name, dtype in y.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
+            raise DataError(
+                f"column {name!r} has the type {dtype}, expected numbers; convert it, for example with pd.to_numeric"
+            )
+    return np.array(y.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _check_values(values: np.ndarray, columns: pd.Index, *, where: str) -> None:
+def _is_text(column: pd.Series) -> bool:
+    if column.dtype == object:
+        return any(isinstance(value, str) for value in column)
+    return isinstance(column.dtype, pd.StringDtype)
+
+
+def _first_rows(index: pd.MultiIndex) -> np.ndarray:
+    """The first row of every instance, ``(instance,)``."""
+    codes = np.stack([np.asarray(codes) for codes in index.codes[:-1]])
+    is_first = np.concatenate([[True], (codes[:, 1:] != codes[:, :-1]).any(axis=0)])
+    return np.flatnonzero(is_first)
+
+
+def _describe(instances: pd.Index | None, i: int) -> str:
+    return "y" if instances is None else f"series {instances[i : i + 1].tolist()[0]!r}"
+
+
+def _owner(row: int, instances: pd.Index | None, starts: np.ndarray) -> str:
+    """How messages call the instance that a row belongs to."""
+    return _describe(instances, int(np.searchsorted(starts, row, side="right")) - 1)
+
+
+def _check_values(values: np.ndarray, columns: pd.Index, instances: pd.Index | None, starts: np.ndarray) -> None:
     if np.isinf(values).any():
-        row, column = np.argwhere(np.isinf(values))[0]
-        raise DataError(f"{where}, column {columns[column]!r}: row {row} is infinite; replace infinities by NaN where the value is unknown")
-    empty = ~np.isfinite(values).any(axis=0)
-    if empty.any():
-        name = columns[int(np.flatnonzero(empty)[0])]
-        raise DataError(f"{where}, column {name!r}: all {len(values)} values are missing; drop it, or give at least one value")
-
-
-def _runs(index: pd.MultiIndex) -> list[tuple[tuple[Hashable, ...], int, int]]:
-    """Key, first row and row after the last of every instance; sktime guarantees that instances are contiguous."""
-    codes = np.stack([np.asarray(index.codes[i]) for i in range(index.nlevels - 1)])
-    starts = np.flatnonzero(np.concatenate([[True], (codes[:, 1:] != codes[:, :-1]).any(axis=0)]))
-    stops = [*starts[1:].tolist(), len(index)]
-    return [(index[start][:-1], int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
-
-
-def _end(index: pd.Index, *, where: str) -> pd.Index:
-    """The last time stamp with its frequency."""
-    if isinstance(index, pd.DatetimeIndex):
-        frequency = index.freq or _inferred_frequency(index, where=where)
-        return pd.DatetimeIndex([index[-1]], freq=frequency) if frequency is not None else index[-1:]
-    if pd.api.types.is_integer_dtype(index.dtype) and len(index) > 1 and (np.diff(index.to_numpy()) != 1).any():
-        raise DataError(f"{where}: the integer index has gaps, so steps are not defined; reindex to consecutive integers (missing rows become NaN)")
-    return index[-1:]
-
-
-def _inferred_frequency(index: pd.DatetimeIndex, *, where: str) -> Any:
-    """The frequency of an index that does not carry one; unknown (None) below three time stamps."""
-    if len(index) < 3:
-        return None
-    frequency = pd.infer_freq(index)
-    if frequency is None:
-        gaps = pd.Series(np.diff(index.to_numpy()))
-        usual = gaps.mode().iloc[0]
-        odd = int(np.flatnonzero((gaps != usual).to_numpy())[0]) + 1
+        row, column = (int(i) for i in np.argwhere(np.isinf(values))[0])
+        where = int(np.searchsorted(starts, row, side="right")) - 1
         raise DataError(
-            f"{where}: the time stamps are irregular ({index[odd - 1]} is followed by {index[odd]}, the usual step is {usual});"
-            " bring them to one frequency first, for example y.asfreq('D'): missing rows may stay NaN"
+            f"{_describe(instances, where)}, column {columns[column]!r}: row {row - starts[where] + 1} is infinite;"
+            " replace infinities by NaN where the value is unknown"
         )
-    return pd.tseries.frequencies.to_offset(frequency)
+    n_seen = np.add.reduceat(~np.isnan(values), starts, axis=0, dtype=np.intp)
+    if not n_seen.all():
+        i, column = (int(i) for i in np.argwhere(n_seen == 0)[0])
+        raise DataError(
+            f"{_describe(instances, i)}, column {columns[column]!r}: all values are missing; drop it, or give at least one"
+        )
+
+
+def _check_order(times: pd.Index, instances: pd.Index | None, starts: np.ndarray) -> None:
+    """Refuse time stamps that repeat or go back; also gaps, where stamps are whole numbers or periods."""
+    is_counted = pd.api.types.is_integer_dtype(times.dtype)
+    if not is_counted and not isinstance(times, (pd.DatetimeIndex, pd.PeriodIndex)):
+        raise DataError(f"found time stamps of the type {times.dtype}, expected dates, periods or whole numbers")
+    if times.hasnans:
+        row = int(np.argmax(times.isna()))
+        raise DataError(f"{_owner(row, instances, starts)}: a time stamp is missing; fill it in, or drop the row")
+    gaps = np.diff(times.to_numpy(dtype=np.int64) if is_counted else times.asi8)
+    step = times.freq.n if isinstance(times, pd.PeriodIndex) else 1
+    wrong = gaps <= 0 if isinstance(times, pd.DatetimeIndex) else gaps != step
+    wrong[starts[1:] - 1] = False  # from one instance to the next
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong)) + 1
+    where = _owner(row, instances, starts)
+    if gaps[row - 1] == 0:
+        raise DataError(f"{where}: the time stamp {times[row]} is a duplicate; keep one row for each, or their mean")
+    if gaps[row - 1] < 0:
+        raise DataError(
+            f"{where}: the time stamps are not sorted ({times[row]} comes after {times[row - 1]}); use y.sort_index()"
+        )
+    kind = "integer index has gaps" if is_counted else "periods have gaps"
+    raise DataError(
+        f"{where}: the {kind} ({times[row - 1]} is followed by {times[row]}), expected steps of one;"
+        " insert the missing rows (y.reindex), their values may stay NaN"
+    )
+
+
+def _frequencies(
+    times: pd.Index, instances: pd.Index | None, starts: np.ndarray, stops: np.ndarray
+) -> tuple[Any, ...]:
+    """The offset of every instance; instances with the same stamps share it, short ones take the longest one's."""
+    if not isinstance(times, pd.DatetimeIndex):
+        return (None,) * len(starts)
+    if instances is None and times.freq is not None:
+        return (times.freq,)
+    lengths = stops - starts
+    longest = int(np.argmax(lengths))
+    known: dict[bytes, Any] = {}
+    stamps = times.asi8
+    usual = _read_frequency(times[starts[longest] : stops[longest]], where=_describe(instances, longest))
+    frequencies = []
+    for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        if stop - start < TELLING_STAMPS:
+            frequencies.append(usual)
+            continue
+        key = stamps[start:stop].tobytes()
+        if key not in known:
+            known[key] = _read_frequency(times[start:stop], where=_describe(instances, i))
+        frequencies.append(known[key])
+    return tuple(frequencies)
+
+
+def _read_frequency(stamps: pd.DatetimeIndex, *, where: str) -> Any:
+    if len(stamps) < TELLING_STAMPS:
+        raise DataError(
+            f"{where}: found {len(stamps)} time stamp(s) without a frequency, too few to tell it; set it, for example"
+            " y.index.freq = 'D', or use a PeriodIndex"
+        )
+    frequency = pd.infer_freq(stamps)
+    if frequency is not None:
+        return pd.tseries.frequencies.to_offset(frequency)
+    odd = _first_irregular(stamps)
+    usual = pd.infer_freq(stamps[:odd]) if odd > TELLING_STAMPS else None
+    raise DataError(
+        f"{where}: the time stamps are irregular ({stamps[odd - 1]} is followed by {stamps[odd]}); bring them to one"
+        f" frequency, for example y = y.asfreq({usual or 'D'!r}): missing rows may stay NaN"
+    )
+
+
+def _first_irregular(stamps: pd.DatetimeIndex) -> int:
+    """The position of the first stamp that breaks the frequency of those before it."""
+    regular, irregular = TELLING_STAMPS - 1, len(stamps)
+    while irregular - regular > 1:
+        middle = (regular + irregular) // 2
+        if pd.infer_freq(stamps[:middle]) is None:
+            irregular = middle
+        else:
+            regular = middle
+    is_first_gap_wider = regular < TELLING_STAMPS and stamps[1] - stamps[0] > stamps[2] - stamps[1]
+    return 1 if is_first_gap_wider else regular
+
+
+def _moved(panel: Panel, i: int, durations: pd.Index) -> pd.Index:
+    """The end of an instance plus each duration."""
+    if isinstance(panel.ends, pd.DatetimeIndex):
+        return panel.ends[i] + durations
+    raise HorizonError("durations as a horizon need dates as time stamps; ask for numbers of steps")
+
+
+def _count_steps(stamps: pd.Index, panel: Panel, i: int) -> np.ndarray:
+    """How many steps after the end of the ``i``-th instance the stamps are; 0 for those that are not after it."""
+    end, frequency = panel.ends[i], panel.frequencies[i]
+    if isinstance(panel.ends, pd.PeriodIndex):
+        _check_kind(stamps, pd.PeriodIndex, panel)
+        return (stamps.asi8 - end.ordinal) // panel.ends.freq.n
+    if frequency is None:
+        return stamps.to_numpy(dtype=np.int64) - end
+    _check_kind(stamps, pd.DatetimeIndex, panel)
+    grid = _grid_to(stamps.max(), end, frequency)
+    steps = grid.get_indexer(stamps) + 1
+    is_off = (steps < 1) & (stamps > end)
+    if is_off.any():
+        raise HorizonError(
+            f"the horizon's {stamps[is_off][0]} is not on the grid of {panel.describe(i)}, which goes on from {end} in steps of"
+            f" {frequency.freqstr}; ask for a stamp that is, or for numbers of steps"
+        )
+    return steps
+
+
+def _grid_to(last: pd.Timestamp, end: pd.Timestamp, frequency: Any) -> pd.DatetimeIndex:
+    """The time stamps after ``end``, up to ``last``."""
+    grid = pd.date_range(end, max(last, end), freq=frequency)
+    return grid[grid > end]
+
+
+def _check_kind(stamps: pd.Index, kind: type[pd.Index], panel: Panel) -> None:
+    if not isinstance(stamps, kind):
+        raise HorizonError(
+            f"found a horizon of {type(stamps).__name__}, but the series has a {type(panel.ends).__name__}; give both the same"
+            " kind of time stamps, or ask for numbers of steps"
+        )
+
+
+def _future(steps: np.ndarray, panel: Panel, i: int) -> np.ndarray:
+    if (steps < 1).any():
+        raise HorizonError(
+            f"found step {steps.min()} of the horizon, at or before the end of {panel.describe(i)} ({panel.ends[i]}); ask for"
+            " steps from 1"
+        )
+    return steps
+
+
+def _future_stamps(fh: ForecastingHorizon, panel: Panel) -> pd.Index:
+    """The time stamps of all rows of a panel's forecast, instance after instance."""
+    wanted = fh.to_pandas()
+    n = len(panel.histories)
+    if not fh.is_relative:
+        return wanted[np.tile(np.arange(len(wanted)), n)]
+    if not pd.api.types.is_integer_dtype(wanted.dtype):
+        return _outer_sum(panel.ends, list(wanted))
+    if not isinstance(panel.ends, pd.DatetimeIndex):
+        return _outer_sum(panel.ends, wanted.tolist())
+    groups: dict[Any, list[int]] = {}
+    for i, frequency in enumerate(panel.frequencies):
+        groups.setdefault(frequency, []).append(i)
+    parts = [_outer_sum(panel.ends[rows], [step * frequency for step in wanted]) for frequency, rows in groups.items()]
+    order = np.concatenate([np.asarray(rows) for rows in groups.values()])
+    place = np.argsort(order)[:, None] * len(wanted) + np.arange(len(wanted))
+    return parts[0].append(parts[1:])[place.ravel()]
+
+
+def _outer_sum(ends: pd.Index, moves: Sequence[Any]) -> pd.Index:
+    """Every end moved by every move: the moves of the first end, then those of the second."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)  # offsets that pandas adds one by one
+        moved = [ends + move for move in moves]
+    n = len(ends)
+    return moved[0].append(moved[1:])[np.arange(n * len(moves)).reshape(len(moves), n).T.ravel()]

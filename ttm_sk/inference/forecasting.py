@@ -29,7 +29,9 @@ def check_effort(effort: str) -> None:
         With the choices.
     """
     if effort == "best":
-        raise ConfigError("effort='best' (rate selection and blends) is not in this version; use effort='fast' or 'plain'")
+        raise ConfigError(
+            "effort='best' (rate selection and blends) is not in this version; use effort='fast' or 'plain'"
+        )
     if effort not in EFFORTS:
         raise ConfigError(f"unknown effort {effort!r}; choose one of {', '.join(map(repr, EFFORTS))}")
 
@@ -71,7 +73,7 @@ def forecast_series(
     Raises
     ------
     ConfigError, DataError, HorizonError
-        For an unknown effort or level, a history without a value, a horizon below 1.
+        For an unknown effort or level, a history without a value, a horizon or context length below 1.
 
     Examples
     --------
@@ -81,17 +83,27 @@ def forecast_series(
     (2, 12, 3)
     """
     check_effort(effort)
+    if context_length is not None and context_length < 1:
+        raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
     longest = min(module.context_length, context_length or module.context_length)
     padded = pad(histories, context_length=longest)
     step = torch_step(module, batch_size=batch_size, device=_device_of(module))
-    if effort == "fast":
-        step = sign_symmetric(step)
     known = module.levels or (0.5,)
+    if effort == "fast":
+        _check_symmetric(known)
+        step = sign_symmetric(step)
     scaled = rollout.forecast(
         step, padded.context, padded.observed, horizon=horizon, context_length=longest, median=known.index(0.5)
     )
     quantiles = at_levels(padded.restore(scaled), known=known, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
+
+
+def _check_symmetric(levels: Sequence[float]) -> None:
+    if not np.allclose(levels, 1 - np.asarray(levels)[::-1], rtol=0, atol=1e-9):
+        raise ConfigError(
+            f"effort='fast' needs levels that are symmetric around 0.5, found {tuple(levels)}; use effort='plain'"
+        )
 
 
 def _device_of(module: torch.nn.Module) -> torch.device:

@@ -41,8 +41,14 @@ def at_levels(quantiles: np.ndarray, *, known: Sequence[float], wanted: Sequence
     outside = asked[~((asked >= levels[0] - 1e-9) & (asked <= levels[-1] + 1e-9))]
     if outside.size:
         if len(levels) == 1:
-            raise ConfigError(f"found level {outside[0]:g}, but this checkpoint forecasts points only; use one with quantiles, or ask for 0.5")
-        raise ConfigError(f"found level {outside[0]:g}; this checkpoint knows levels from {levels[0]:g} to {levels[-1]:g}: ask within them")
+            raise ConfigError(
+                f"found level {outside[0]:g}, but this checkpoint forecasts points only;"
+                " use one with quantiles, or ask for 0.5"
+            )
+        raise ConfigError(
+            f"found level {outside[0]:g}; this checkpoint knows levels from {levels[0]:g} to {levels[-1]:g}:"
+            " ask within them"
+        )
     ascending = np.sort(quantiles, axis=-1)
     if len(levels) == 1:
         return np.repeat(ascending, len(asked), axis=-1)

@@ -14,7 +14,9 @@ __all__ = ["Step", "forecast"]
 Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def forecast(step: Step, context: np.ndarray, observed: np.ndarray, *, horizon: int, context_length: int, median: int) -> np.ndarray:
+def forecast(
+    step: Step, context: np.ndarray, observed: np.ndarray, *, horizon: int, context_length: int, median: int
+) -> np.ndarray:
     """Quantiles for ``horizon`` steps, as many passes as that takes.
 
     Parameters

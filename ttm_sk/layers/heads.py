@@ -32,7 +32,7 @@ class QuantileHead(nn.Module):
 
     The median is predicted directly (with a linear shortcut around the activation); every other quantile is its
     neighbour towards the median plus or minus a positive step, so they cannot cross. The last value and how rough the
-    series is (its anchor) and seasonal templates (see :mod:`ttm_sk.layers.seasonal`) enter the hidden layer and, through
+    series is (its anchor) and seasonal templates (:mod:`ttm_sk.layers.seasonal`) enter the hidden layer and, through
     learnt gates of their own, the median.
 
     ``forward``: features ``(batch, channel, patch, feature)``, anchor ``(batch, channel, 2)``, templates
@@ -41,7 +41,15 @@ class QuantileHead(nn.Module):
     """
 
     def __init__(
-        self, *, n_features: int, width: int, horizon: int, levels: tuple[float, ...], dropout: float, n_templates: int, n_clues: int
+        self,
+        *,
+        n_features: int,
+        width: int,
+        horizon: int,
+        levels: tuple[float, ...],
+        dropout: float,
+        n_templates: int,
+        n_clues: int,
     ) -> None:
         super().__init__()
         self.horizon, self.levels, self.median = horizon, levels, levels.index(0.5)
@@ -58,13 +66,17 @@ class QuantileHead(nn.Module):
     def _start_as_a_normal_fan(self) -> None:
         """At the start the bias alone gives the quantiles of a standard normal, which is what scaled data look like."""
         at = [NormalDist().inv_cdf(level) for level in self.levels]
-        steps = [abs(at[i] - at[i + (1 if i < self.median else -1)]) if i != self.median else 0.0 for i in range(len(at))]
+        steps = [
+            abs(at[i] - at[i + (1 if i < self.median else -1)]) if i != self.median else 0.0 for i in range(len(at))
+        ]
         bias = [step if i == self.median else _inverse_softplus(step) for i, step in enumerate(steps)]
         with torch.no_grad():
             self.output.weight.mul_(0.3)
             self.output.bias.copy_(torch.tensor(bias).repeat(self.horizon))
 
-    def forward(self, features: Tensor, anchor: Tensor, templates: Tensor | None = None, clues: Tensor | None = None) -> Tensor:
+    def forward(
+        self, features: Tensor, anchor: Tensor, templates: Tensor | None = None, clues: Tensor | None = None
+    ) -> Tensor:
         hidden = self.hidden(self.dropout(features.flatten(-2))) + self.anchor(anchor.to(features.dtype))
         if self.template is not None and templates is not None and clues is not None:
             hidden = hidden + self.template(torch.cat([templates.flatten(-2), clues.flatten(-2)], dim=-1))

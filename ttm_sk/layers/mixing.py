@@ -121,9 +121,15 @@ class MixerLayer(nn.Module):
         self, *, n_patches: int, width: int, expansion: int, dropout: float, gate: str, n_channels: int | None = None
     ) -> None:
         super().__init__()
-        self.channels = None if n_channels is None else ChannelMixing(n_channels=n_channels, width=width, dropout=dropout, gate=gate)
+        self.channels = (
+            None
+            if n_channels is None
+            else ChannelMixing(n_channels=n_channels, width=width, dropout=dropout, gate=gate)
+        )
         self.patches = (
-            PatchMixing(n_patches=n_patches, width=width, expansion=expansion, dropout=dropout, gate=gate) if n_patches > 1 else None
+            PatchMixing(n_patches=n_patches, width=width, expansion=expansion, dropout=dropout, gate=gate)
+            if n_patches > 1
+            else None
         )
         self.features = FeatureMixing(width=width, expansion=expansion, dropout=dropout, gate=gate)
 

@@ -21,7 +21,9 @@ def cut_patches(values: Tensor, patch_length: int) -> Tensor:
               [4., 5., 6.]]]])
     """
     remainder = values.shape[-1] % patch_length
-    return rearrange(values[..., remainder:], "batch channel (patch step) -> batch channel patch step", step=patch_length)
+    return rearrange(
+        values[..., remainder:], "batch channel (patch step) -> batch channel patch step", step=patch_length
+    )
 
 
 def block_means(values: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Tensor]:
@@ -98,7 +100,9 @@ def split_patches(features: Tensor, factor: int) -> Tensor:
     """
     width = features.shape[-1]
     if width % factor:
-        raise ConfigError(f"cannot split {width} features into {factor} equal parts; choose a width divisible by {factor}")
+        raise ConfigError(
+            f"cannot split {width} features into {factor} equal parts; choose a width divisible by {factor}"
+        )
     return rearrange(features, "batch channel patch (part feature) -> batch channel (patch part) feature", part=factor)
 
 
@@ -118,5 +122,7 @@ def merge_patches(features: Tensor, factor: int) -> Tensor:
     """
     n_patches = features.shape[-2]
     if n_patches % factor:
-        raise ConfigError(f"cannot merge {n_patches} patches in groups of {factor}; the number must be divisible by {factor}")
+        raise ConfigError(
+            f"cannot merge {n_patches} patches in groups of {factor}; the number must be divisible by {factor}"
+        )
     return rearrange(features, "batch channel (patch part) feature -> batch channel patch (part feature)", part=factor)

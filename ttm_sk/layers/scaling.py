@@ -48,7 +48,9 @@ class ScaleState(NamedTuple):
         return (torch.sinh(scaled) if self.is_asinh else scaled) * scale + loc
 
 
-def scale_series(context: Tensor, observed: Tensor, *, scaling: str, minimum_variance: float = 0.0) -> tuple[Tensor, ScaleState]:
+def scale_series(
+    context: Tensor, observed: Tensor, *, scaling: str, minimum_variance: float = 0.0
+) -> tuple[Tensor, ScaleState]:
     """Scaled values, 0 where nothing was observed, and the state that undoes the scaling.
 
     Parameters

@@ -83,11 +83,13 @@ def last_value_and_roughness(values: Tensor, weight: Tensor) -> Tensor:
     tensor([[[2., 0.]]])
     """
     steps = torch.arange(1, values.shape[-1] + 1, device=values.device)
-    newest = (weight * steps).argmax(-1, keepdim=True)
+    newest = (weight * steps).amax(-1, keepdim=True).long().sub(1).clamp(min=0)
     last = values.gather(-1, newest)
     values, weight = values[..., -ROUGHNESS_PAST:], weight[..., -ROUGHNESS_PAST:]
     pairs = weight[..., 1:] * weight[..., :-1]
-    step = ((values[..., 1:] - values[..., :-1]).abs() * pairs).sum(-1, keepdim=True) / pairs.sum(-1, keepdim=True).clamp(min=1)
+    step = ((values[..., 1:] - values[..., :-1]).abs() * pairs).sum(-1, keepdim=True) / pairs.sum(
+        -1, keepdim=True
+    ).clamp(min=1)
     return torch.cat([last, torch.log(step.clamp(min=math.exp(-6))) / 3], dim=-1)
 
 
@@ -125,8 +127,9 @@ def _best_period(acf: Tensor, *, shortest_allowed: Tensor, longest_allowed: Tens
     allowed = is_peak & (lags >= shortest_allowed[:, None]) & (lags <= longest_allowed[:, None])
     peaks = torch.where(allowed, acf, torch.zeros_like(acf)).clamp(min=0)
     best = peaks.amax(-1, keepdim=True)
-    period = ((peaks >= NEAR_BEST * best) & (peaks > 0)).to(torch.uint8).argmax(-1)
-    return period.clamp(min=1), peaks.gather(-1, period[:, None])[:, 0]
+    none = acf.shape[-1] - 1
+    period = torch.where((peaks >= NEAR_BEST * best) & (peaks > 0), lags, none).amin(-1).clamp(min=1, max=none)
+    return period, peaks.gather(-1, period[:, None])[:, 0]
 
 
 def _fold(

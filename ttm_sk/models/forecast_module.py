@@ -33,9 +33,20 @@ class Forecast:
 class ForecastModule(Protocol):
     """The interface that rollout, estimators and benchmarks are written against."""
 
-    context_length: int
-    prediction_length: int
-    levels: tuple[float, ...]
+    @property
+    def context_length(self) -> int:
+        """Steps of the past that the module sees."""
+        ...
+
+    @property
+    def prediction_length(self) -> int:
+        """Steps of the future that one pass gives."""
+        ...
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Quantile levels, ascending; empty for a point forecast."""
+        ...
 
     def __call__(
         self,

@@ -55,20 +55,30 @@ class TTM(nn.Module):
             PatchEmbedding(patch_length=c.patch_length, width=c.width, with_flags=c.with_flags) for _ in c.views
         )
         self.prefix = (
-            ResolutionPrefix(n_resolutions=c.n_resolutions, patch_length=c.patch_length, width=c.width) if c.n_resolutions else None
+            ResolutionPrefix(n_resolutions=c.n_resolutions, patch_length=c.patch_length, width=c.width)
+            if c.n_resolutions
+            else None
         )
         layer = {"expansion": c.expansion, "gate": c.gate}
         channels = {"n_channels": c.n_channels if c.mixes_channels else None}
         decoder_channels = {"n_channels": c.n_channels if c.decoder_mixes_channels else None}
         self.backbone = nn.ModuleList(
             AdaptiveLevel(
-                factor=factor, n_layers=c.n_layers, n_patches=c.n_patches, width=c.width, dropout=c.dropout, **layer, **channels
+                factor=factor,
+                n_layers=c.n_layers,
+                n_patches=c.n_patches,
+                width=c.width,
+                dropout=c.dropout,
+                **layer,
+                **channels,
             )
             for factor in c.level_factors
         )
         self.adapter = nn.Linear(c.width, c.decoder_width) if c.decoder_width != c.width else nn.Identity()
         self.decoder = nn.ModuleList(
-            MixerLayer(n_patches=c.n_patches, width=c.decoder_width, dropout=c.head_dropout, **layer, **decoder_channels)  # type: ignore[arg-type]
+            MixerLayer(
+                n_patches=c.n_patches, width=c.decoder_width, dropout=c.head_dropout, **layer, **decoder_channels
+            )  # type: ignore[arg-type]
             for _ in range(c.decoder_layers)
         )
         self.head = _make_head(c)
@@ -114,7 +124,11 @@ class TTM(nn.Module):
             If an argument is given that this architecture cannot use, or ``resolution`` is missing, or the
             number of channels differs from a config that mixes channels.
         """
-        self._refuse_unusable(context, resolution, {"covariates": covariates, "covariates_observed": covariates_observed, "static": static})
+        self._refuse_unusable(
+            context,
+            resolution,
+            {"covariates": covariates, "covariates_observed": covariates_observed, "static": static},
+        )
         scaled, state = self.forecast_scaled(context, observed, resolution=resolution)
         if self.config.scaling == "asinh":
             scaled = scaled.clamp(-LARGEST_SCALED, LARGEST_SCALED)
@@ -123,7 +137,9 @@ class TTM(nn.Module):
             return Forecast(values)
         return Forecast(values[..., self.levels.index(0.5)], values, self.levels)
 
-    def forecast_scaled(self, context: Tensor, observed: Tensor, *, resolution: Tensor | None = None) -> tuple[Tensor, ScaleState]:
+    def forecast_scaled(
+        self, context: Tensor, observed: Tensor, *, resolution: Tensor | None = None
+    ) -> tuple[Tensor, ScaleState]:
         """The head's output in scaled units, which is what a training loss compares, and the scaling.
 
         ``(batch, channel, horizon)`` from a point head, ``(batch, channel, horizon, quantile)`` from a quantile head.
@@ -133,7 +149,10 @@ class TTM(nn.Module):
         if not isinstance(self.head, QuantileHead):
             return self.head(features), state
         recent = slice(-min(values.shape[-1], LONGEST_TEMPLATE_PAST), None)
-        values, weight = (torch.asinh(values[..., recent]) if state.is_asinh else values[..., recent]), weight[..., recent]
+        values, weight = (
+            (torch.asinh(values[..., recent]) if state.is_asinh else values[..., recent]),
+            weight[..., recent],
+        )
         anchor = last_value_and_roughness(values, weight)
         if not self.config.n_templates:
             return self.head(features, anchor), state
@@ -143,7 +162,7 @@ class TTM(nn.Module):
         return self.head(features, anchor, templates.to(features.dtype), clues.to(features.dtype)), state
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
-        """Standardised values (0 where unobserved) and weights (1 = observed) of ``context_length`` steps, and the scaling."""
+        """Standardised values (0 where unobserved), weights (1 = observed), both of ``context_length``, and the scaling."""
         length = self.config.context_length
         missing = max(0, length - context.shape[-1])
         context = functional.pad(context[..., -length:], (missing, 0))
@@ -151,7 +170,9 @@ class TTM(nn.Module):
         recent = observed.clone()
         recent[..., : length - self.config.scaling_length] = False
         counted = torch.where(recent.any(-1, keepdim=True), recent, observed)
-        state = measure_scale(context, counted, scaling=self.config.scaling, minimum_variance=self.config.minimum_variance)
+        state = measure_scale(
+            context, counted, scaling=self.config.scaling, minimum_variance=self.config.minimum_variance
+        )
         is_real = observed & (state.scale != 0)
         values = torch.where(is_real, state.standardise(context), torch.zeros_like(context))
         return values, observed.to(context.dtype), state
@@ -186,9 +207,14 @@ class TTM(nn.Module):
     def _refuse_unusable(self, context: Tensor, resolution: Tensor | None, unusable: dict[str, Any]) -> None:
         for name, value in unusable.items():
             if value is not None:
-                raise ConfigError(f"this TTM was built without a use for {name}; leave it out or use a checkpoint that has it")
+                raise ConfigError(
+                    f"this TTM was built without a use for {name}; leave it out or use a checkpoint that has it"
+                )
         if resolution is None and self.prefix is not None:
-            raise ConfigError(f"this TTM has a resolution prefix: pass resolution, (batch,) integers below {self.config.n_resolutions}")
+            raise ConfigError(
+                "this TTM has a resolution prefix:"
+                f" pass resolution, (batch,) integers below {self.config.n_resolutions}"
+            )
         if resolution is not None and self.prefix is None:
             raise ConfigError("this TTM has no resolution prefix; leave resolution out")
         n_channels = context.shape[1]

@@ -128,7 +128,9 @@ class TTMConfig:
         return replace(cls.tiny(), width=704, n_layers=3, decoder_width=448, head_width=640)
 
     @classmethod
-    def granite(cls, context_length: int = 512, prediction_length: int = 96, patch_length: int = 64, *, n_levels: int = 3) -> TTMConfig:
+    def granite(
+        cls, context_length: int = 512, prediction_length: int = 96, patch_length: int = 64, *, n_levels: int = 3
+    ) -> TTMConfig:
         """IBM's family rule: width three patches, decoder two, three levels of two layers, a point head.
 
         Source: ``config.json`` of the released granite-timeseries-ttm checkpoints.
@@ -189,7 +191,16 @@ class TTMConfig:
                 raise ConfigError(f"{field.name}={value!r} is no {type(default).__name__}; for example {default!r}")
 
     def _check_sizes(self) -> None:
-        least_one = ("context_length", "prediction_length", "patch_length", "width", "n_layers", "expansion", "decoder_width", "n_channels")
+        least_one = (
+            "context_length",
+            "prediction_length",
+            "patch_length",
+            "width",
+            "n_layers",
+            "expansion",
+            "decoder_width",
+            "n_channels",
+        )
         for name in least_one:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
@@ -200,16 +211,22 @@ class TTMConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must lie in [0, 1)")
         if not 1 <= self.scaling_length <= self.context_length:
-            raise ConfigError(f"scaling_length={self.scaling_length} must lie in 1..context_length={self.context_length}; 0 means all")
+            raise ConfigError(
+                f"scaling_length={self.scaling_length} must lie in 1..context_length={self.context_length}; 0 means all"
+            )
         for name, known in (("gate", GATES), ("scaling", SCALINGS)):
             if getattr(self, name) not in known:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(known)}")
 
     def _check_views(self) -> None:
         if not self.views or self.views[0] != 1 or list(self.views) != sorted(set(self.views)):
-            raise ConfigError(f"views={self.views} must be ascending, without repetition, and begin with 1, for example (1, 4, 16)")
+            raise ConfigError(
+                f"views={self.views} must be ascending, without repetition, and begin with 1, for example (1, 4, 16)"
+            )
         if self.context_length % self.views[-1]:
-            raise ConfigError(f"context_length={self.context_length} must be divisible by the coarsest view, {self.views[-1]}")
+            raise ConfigError(
+                f"context_length={self.context_length} must be divisible by the coarsest view, {self.views[-1]}"
+            )
         if self.view_length % self.patch_length:
             raise ConfigError(
                 f"patch_length={self.patch_length} does not divide the {self.view_length} steps of a view;"
@@ -218,7 +235,8 @@ class TTMConfig:
         finest = self.level_factors[0]
         if self.width % finest:
             raise ConfigError(
-                f"{self.n_levels} adaptive levels split a patch into {finest} parts, which does not divide width={self.width};"
+                f"{self.n_levels} adaptive levels split a patch into {finest} parts,"
+                f" which does not divide width={self.width};"
                 f" choose a multiple of {finest}, or fewer levels"
             )
 
@@ -227,10 +245,16 @@ class TTMConfig:
             if self.n_templates:
                 raise ConfigError("seasonal templates need a quantile head: give levels, or n_templates=0")
             return
-        if list(self.levels) != sorted(set(self.levels)) or not 0 < self.levels[0] <= self.levels[-1] < 1 or 0.5 not in self.levels:
+        if (
+            list(self.levels) != sorted(set(self.levels))
+            or not 0 < self.levels[0] <= self.levels[-1] < 1
+            or 0.5 not in self.levels
+        ):
             raise ConfigError(f"levels={self.levels} must ascend inside (0, 1) and contain 0.5")
         if self.head_width < 1:
-            raise ConfigError(f"head_width={self.head_width}: a quantile head needs a hidden layer of at least 1 feature")
+            raise ConfigError(
+                f"head_width={self.head_width}: a quantile head needs a hidden layer of at least 1 feature"
+            )
 
 
 def _numbers(name: str, values: Any, kind: type) -> tuple[Any, ...]:

@@ -40,6 +40,9 @@ class LoopSettings:
         Decay of the exponential average of the weights, which is what training returns; 0 returns the last.
     is_bfloat16
         Forward in bfloat16 where that is safe (autocast); weights and loss stay float32.
+    is_compiled
+        Compile the forward and backward passes with ``torch.compile`` (one to two minutes at the start, needs a C++
+        compiler on a CPU), a quarter faster afterwards.
     state_file, save_every
         Where and every how many seconds the run is saved so that it can be resumed; None saves nothing.
     time_limit
@@ -52,6 +55,7 @@ class LoopSettings:
     clip: float = 1.0
     average: float = 0.999
     is_bfloat16: bool = False
+    is_compiled: bool = False
     state_file: Path | None = None
     save_every: float = 120.0
     time_limit: float | None = None
@@ -101,26 +105,42 @@ def train(
     began = last_saved = time.monotonic()
     seconds_before = state.seconds
     module.train()
-    with Progress(total=schedule.n_steps, start=state.step, unit=settings.batch_size, is_quiet=is_quiet or rank > 0) as progress:
+    if settings.is_compiled:
+        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)  # type: ignore[method-assign]
+    with Progress(
+        total=schedule.n_steps, start=state.step, unit=settings.batch_size, is_quiet=is_quiet or rank > 0
+    ) as progress:
         while state.step < schedule.n_steps:
             batch = batch_at(state.step, share, rank).to(device)
-            loss = _step(module, batch, objective, optimiser, schedule.rate(state.step), settings, n_ranks)
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                torch.manual_seed(state.step * n_ranks + rank)  # dropout, too, depends on the step alone
+                loss = _step(module, batch, objective, optimiser, schedule.rate(state.step), settings, n_ranks)
             state.absorb(module, loss, decay=settings.average)
             progress.advance(loss)
             state.seconds = seconds_before + time.monotonic() - began
-            is_over = _agreed(settings.time_limit is not None and time.monotonic() - began > settings.time_limit, n_ranks)
+            is_over = _agreed(
+                settings.time_limit is not None and time.monotonic() - began > settings.time_limit, n_ranks
+            )
             is_due = time.monotonic() - last_saved > settings.save_every
             if settings.state_file is not None and rank == 0 and (is_due or is_over or state.step == schedule.n_steps):
                 save_run_state(settings.state_file, state, module, optimiser)
                 last_saved = time.monotonic()
             if is_over:
                 break
+    if settings.is_compiled:
+        del module.forecast_scaled
     module.eval()
     return TrainingResult(state.step, state.averaged(decay=settings.average), state.history, state.seconds)
 
 
 def _step(
-    module: TTM, batch: Batch, objective: Objective, optimiser: torch.optim.Optimizer, rate: float, settings: LoopSettings, n_ranks: int
+    module: TTM,
+    batch: Batch,
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    rate: float,
+    settings: LoopSettings,
+    n_ranks: int,
 ) -> float:
     for group in optimiser.param_groups:
         group["lr"] = rate

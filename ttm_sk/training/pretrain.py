@@ -48,10 +48,17 @@ class PretrainSettings:
     synthetic_share: float = 0.5
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("n_windows", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
+
     def schedule(self) -> Schedule:
         """The learning rate, step by step."""
         n_steps = max(1, self.n_windows // self.batch_size)
-        return Schedule(self.peak, n_steps, n_warmup=int(n_steps * self.warmup_share), n_decay=int(n_steps * self.decay_share))
+        return Schedule(
+            self.peak, n_steps, n_warmup=int(n_steps * self.warmup_share), n_decay=int(n_steps * self.decay_share)
+        )
 
 
 def pretrain(
@@ -90,8 +97,16 @@ def pretrain(
 
     Examples
     --------
-    >>> config = TTMConfig(context_length=32, prediction_length=8, patch_length=8, width=16, n_levels=2,
-    ...                    n_layers=1, decoder_width=8, decoder_layers=1)
+    >>> config = TTMConfig(
+    ...     context_length=32,
+    ...     prediction_length=8,
+    ...     patch_length=8,
+    ...     width=16,
+    ...     n_levels=2,
+    ...     n_layers=1,
+    ...     decoder_width=8,
+    ...     decoder_layers=1,
+    ... )
     >>> checkpoint = pretrain(config, settings=PretrainSettings(n_windows=64, batch_size=16), is_quiet=True)
     >>> checkpoint.provenance["windows"]
     64
@@ -101,10 +116,17 @@ def pretrain(
         settings = replace(settings, synthetic_share=1.0)
     config = start.config if isinstance(start, Checkpoint) else start
     if config.n_resolutions or config.mixes_channels or config.decoder_mixes_channels:
-        raise ConfigError("pretraining draws univariate windows without resolution tokens; use a config without prefix and channel mixing")
+        raise ConfigError(
+            "pretraining draws univariate windows without resolution tokens;"
+            " use a config without prefix and channel mixing"
+        )
     module = _first_module(start, settings.seed).to(resolve_device(device))
     sampler = WindowSampler(
-        config.context_length, config.prediction_length, corpus=corpus, synthetic_share=settings.synthetic_share, seed=settings.seed
+        config.context_length,
+        config.prediction_length,
+        corpus=corpus,
+        synthetic_share=settings.synthetic_share,
+        seed=settings.seed,
     )
     result = train(
         module,
@@ -115,7 +137,11 @@ def pretrain(
         is_quiet=is_quiet,
     )
     weights = {name: value.cpu() for name, value in result.averaged.items()}
-    return Checkpoint(config, weights, _provenance(start, corpus, settings, n_windows=result.step * settings.batch_size, seconds=result.seconds))
+    return Checkpoint(
+        config,
+        weights,
+        _provenance(start, corpus, settings, n_windows=result.step * settings.batch_size, seconds=result.seconds),
+    )
 
 
 def _first_module(start: TTMConfig | Checkpoint, seed: int) -> TTM:

@@ -8,7 +8,7 @@ from typing import Any
 try:
     from tqdm.auto import tqdm
 except ImportError:  # a training machine may have torch alone
-    tqdm = None  # type: ignore[assignment, misc]
+    tqdm = None
 
 __all__ = ["Progress"]
 
@@ -21,12 +21,21 @@ class Progress:
         self._loss: float | None = None
         self._unit = unit
         if tqdm is not None and not is_quiet:
-            self._bar = tqdm(total=total * unit, initial=start * unit, unit=" windows", unit_scale=True, mininterval=2.0, dynamic_ncols=True)
+            self._bar = tqdm(
+                total=total * unit,
+                initial=start * unit,
+                unit=" windows",
+                unit_scale=True,
+                mininterval=2.0,
+                dynamic_ncols=True,
+            )
 
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.close()
 

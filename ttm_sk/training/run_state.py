@@ -55,7 +55,13 @@ def save_run_state(path: Path, state: RunState, module: nn.Module, optimiser: to
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
     for index, entry in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{key}": torch.as_tensor(value) for key, value in entry.items()}
-    header = {"kind": KIND, "step": state.step, "history": state.history, "seconds": state.seconds, "loss_sum": state.loss_sum}
+    header = {
+        "kind": KIND,
+        "step": state.step,
+        "history": state.history,
+        "seconds": state.seconds,
+        "loss_sum": state.loss_sum,
+    }
     write_tensors(path, tensors, header)
 
 
@@ -83,7 +89,9 @@ def load_run_state(path: Path, module: nn.Module, optimiser: torch.optim.Optimiz
         stored["state"].setdefault(int(index), {})[key] = value
     optimiser.load_state_dict(stored)
     average = {name: value.to(device) for name, value in _part(tensors, "average/").items()}
-    return RunState(int(header["step"]), average, list(header["history"]), float(header["seconds"]), float(header["loss_sum"]))
+    return RunState(
+        int(header["step"]), average, list(header["history"]), float(header["seconds"]), float(header["loss_sum"])
+    )
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -29,9 +29,14 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.peak <= 0 or self.n_steps < 1:
-            raise ConfigError(f"a schedule needs a positive peak and at least one step; found peak={self.peak}, n_steps={self.n_steps}")
+            raise ConfigError(
+                "a schedule needs a positive peak and at least one step;"
+                f" found peak={self.peak}, n_steps={self.n_steps}"
+            )
         if self.n_warmup < 0 or self.n_decay < 0 or self.n_warmup + self.n_decay > self.n_steps:
-            raise ConfigError(f"warm-up ({self.n_warmup}) and decay ({self.n_decay}) do not fit into {self.n_steps} steps")
+            raise ConfigError(
+                f"warm-up ({self.n_warmup}) and decay ({self.n_decay}) do not fit into {self.n_steps} steps"
+            )
 
     def rate(self, step: int) -> float:
         """The learning rate of step ``step``, counted from 0."""

@@ -1,0 +1,68 @@
+"""The training loss: in scaled units, over what can be learnt from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from strategies import random_module, small_config
+
+from ttm_sk.data.windows import Batch, batch_from_arrays
+from ttm_sk.training.objectives import scaled_loss
+
+POINT = {"levels": ()}
+
+
+def make_batch(n: int = 6) -> Batch:
+    values = np.random.default_rng(0).normal(size=(n, 1, 40)).astype(np.float32)
+    return batch_from_arrays(values[..., :32], values[..., 32:])
+
+
+@pytest.mark.parametrize("changes", [{}, POINT], ids=["quantile", "point"])
+def test_when_windows_are_in_other_units_then_the_loss_is_the_same(changes):
+    module, batch = random_module(small_config(**changes)), make_batch()
+    moved = replace(batch, context=1000 * batch.context + 50, target=1000 * batch.target + 50)
+    torch.testing.assert_close(scaled_loss(module, moved), scaled_loss(module, batch), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, POINT], ids=["quantile", "point"])
+@pytest.mark.parametrize("value", [0.0, 1e9, float("nan")])
+def test_when_an_unobserved_target_changes_then_the_loss_does_not(changes, value):
+    module, batch = random_module(small_config(**changes)), make_batch()
+    observed = batch.target_observed.clone()
+    observed[..., 3:] = False
+    one = replace(batch, target_observed=observed)
+    other = replace(one, target=torch.where(observed, batch.target, value))
+    assert torch.equal(scaled_loss(module, one), scaled_loss(module, other))
+
+
+def test_when_a_history_never_moves_then_it_is_left_out():
+    module, batch = random_module(small_config()), make_batch(2)
+    context = batch.context.clone()
+    context[1] = 3.0
+    expected = scaled_loss(module, Batch(*(part[:1] for part in (batch.context, *list(vars(batch).values())[1:4]))))
+    torch.testing.assert_close(scaled_loss(module, replace(batch, context=context)), expected)
+
+
+def test_when_a_target_is_absurdly_far_then_it_is_left_out():
+    module, batch = random_module(small_config(scaling="std")), make_batch()
+    target = batch.target.clone()
+    target[0, 0, 0] = 1e12
+    assert scaled_loss(module, replace(batch, target=target)).item() < 100
+
+
+def test_when_nothing_can_be_learnt_from_then_loss_and_gradients_are_zero():
+    module, batch = random_module(small_config()), make_batch()
+    loss = scaled_loss(module, replace(batch, context=torch.ones_like(batch.context)))
+    loss.backward()
+    assert loss == 0
+    assert all(p.grad is None or (p.grad == 0).all() for p in module.parameters())
+
+
+def test_when_the_forecast_is_right_then_the_squared_error_is_zero():
+    module, batch = random_module(small_config(levels=(), scaling="none")), make_batch()
+    with torch.no_grad():
+        target = module(batch.context, batch.observed).mean
+    torch.testing.assert_close(scaled_loss(module, replace(batch, target=target)), torch.tensor(0.0))

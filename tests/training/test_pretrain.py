@@ -1,0 +1,115 @@
+"""Pretraining returns a new checkpoint, says what it saw, and leaves everything else alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from strategies import small_config
+
+from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.data.corpora import Corpus
+from ttm_sk.errors import ConfigError
+from ttm_sk.models.ttm import TTMConfig
+from ttm_sk.training.loop import LoopSettings
+from ttm_sk.training.pretrain import PretrainSettings, pretrain
+
+SETTINGS = PretrainSettings(n_windows=48, batch_size=16, seed=3)
+
+
+def run(start=None, corpus: Corpus | None = None, **changes) -> Checkpoint:
+    loop = changes.pop("loop", None)
+    start = small_config(n_templates=1) if start is None else start
+    return pretrain(start, corpus, settings=replace(SETTINGS, **changes), loop=loop, device="cpu", is_quiet=True)
+
+
+def some_corpus(name: str = "clicks") -> Corpus:
+    rng = np.random.default_rng(0)
+    return Corpus.from_series([rng.normal(size=200).cumsum() for _ in range(4)], name=name)
+
+
+def test_when_pretrained_from_a_config_then_the_checkpoint_is_of_it():
+    checkpoint = run()
+    assert checkpoint.config == small_config(n_templates=1)
+    assert checkpoint.build()(torch.randn(1, 1, 32), torch.ones(1, 1, 32, dtype=torch.bool)).mean.shape == (1, 1, 8)
+
+
+def test_when_the_seed_is_the_same_then_the_weights_are():
+    assert run().hash == run().hash
+    assert run(seed=4).hash != run().hash
+
+
+def test_when_the_config_has_dropout_then_the_seed_decides_it_too():
+    config = small_config(dropout=0.2, head_dropout=0.2)
+    assert run(config).hash == run(config).hash
+
+
+def test_when_pretrained_then_the_global_random_state_is_left_alone():
+    before = torch.random.get_rng_state()
+    run(small_config(dropout=0.2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_when_continued_from_a_checkpoint_then_the_source_stays():
+    source = run()
+    before = {name: value.clone() for name, value in source.weights.items()}
+    provenance = dict(source.provenance)
+    continued = run(source)
+    assert continued.hash != source.hash
+    assert all(torch.equal(source.weights[name], value) for name, value in before.items())
+    assert source.provenance == provenance
+
+
+def test_when_continued_then_provenance_adds_up():
+    first = run(corpus=some_corpus("visits"))
+    second = run(first, corpus=some_corpus("clicks"), n_windows=32)
+    assert second.provenance["windows"] == 48 + 32
+    assert second.provenance["datasets"] == ["clicks", "visits"]
+    assert [entry["windows"] for entry in second.provenance["runs"]] == [48, 32]
+    assert [entry["settings"]["seed"] for entry in second.provenance["runs"]] == [3, 3]
+    assert second.provenance["seconds"] >= first.provenance["seconds"]
+
+
+def test_when_there_is_no_corpus_then_the_run_says_that_all_is_synthetic():
+    checkpoint = run()
+    assert checkpoint.provenance["datasets"] == []
+    assert checkpoint.provenance["runs"][0]["settings"]["synthetic_share"] == 1.0
+
+
+def test_when_interrupted_and_resumed_then_it_equals_an_uninterrupted_run(tmp_path):
+    loop = LoopSettings(state_file=tmp_path / "run.safetensors", time_limit=0.0)
+    parts = [run(corpus=some_corpus(), loop=loop) for _ in range(3)]
+    assert [part.provenance["windows"] for part in parts] == [16, 32, 48]
+    assert parts[-1].hash == run(corpus=some_corpus()).hash
+
+
+@pytest.mark.parametrize(
+    "changes", [{"n_resolutions": 3}, {"n_channels": 2, "mixes_channels": True}, {"decoder_mixes_channels": True}]
+)
+def test_when_the_config_needs_what_windows_lack_then_it_raises(changes):
+    with pytest.raises(ConfigError, match="univariate windows without resolution tokens"):
+        run(small_config(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_windows": 0},
+        {"batch_size": 0},
+        {"batch_size": -4},
+        {"warmup_share": 0.7, "decay_share": 0.7, "n_windows": 1600},
+        {"peak": 0.0},
+        {"synthetic_share": 1.5},
+    ],
+    ids=str,
+)
+def test_when_settings_are_impossible_then_it_raises(changes):
+    with pytest.raises(ConfigError):
+        run(corpus=some_corpus(), **changes)
+
+
+def test_when_the_device_does_not_exist_then_it_raises():
+    with pytest.raises(ConfigError, match="names no device"):
+        pretrain(TTMConfig.tiny(), settings=SETTINGS, device="abacus", is_quiet=True)

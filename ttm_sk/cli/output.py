@@ -1,0 +1,100 @@
+"""What the commands print and write: tables with readable numbers, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttm_sk.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "PLOT_ENDINGS",
+    "TABLE_ENDINGS",
+    "check_ending",
+    "is_first_process",
+    "print_rows",
+    "readable",
+    "table_content",
+    "write_file",
+]
+
+TABLE_ENDINGS = (".csv", ".csv.gz", ".parquet")
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
+MOST_DECIMALS = 8
+NAMES = ("id", "time", "target")  # columns that are no measurements
+
+
+def is_first_process() -> bool:
+    """True outside of ``torchrun``, and in the one of its processes that prints and writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as text: numbers with four digits or more and equally many decimals, stamps without empty parts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> readable(pd.DataFrame({"time": pd.to_datetime(["2024-01-31"]), "forecast": [1234.567]})).iloc[0].tolist()
+    ['2024-01-31', '1,235']
+    """
+    text = table.astype(str)
+    for name in table.select_dtypes(["datetime", "datetimetz"]).columns:
+        is_day = bool((table[name] == table[name].dt.normalize()).all())
+        text[name] = table[name].dt.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M:%S").str.removesuffix(":00")
+    numbers = [name for name in table.select_dtypes("number").columns if name not in NAMES]
+    largest = max((abs(x) for x in table[numbers].to_numpy().ravel() if math.isfinite(x)), default=0.0)
+    decimals = max(0, 3 - math.floor(math.log10(largest))) if largest > 0 else 1
+    form = f",.{decimals}f" if decimals <= MOST_DECIMALS else ".3e"
+    for name in numbers:
+        text[name] = [format(value + 0.0, form) for value in table[name]]
+    return text
+
+
+def print_rows(*parts: pd.DataFrame) -> None:
+    """Print tables of text under one line of names."""
+    import pandas as pd
+
+    print(pd.concat(parts).to_string(index=False))
+
+
+def check_ending(path: str | None, endings: Sequence[str], *, option: str) -> str:
+    """The ending of a path that is to be written, one of ``endings``; no path has none.
+
+    Raises
+    ------
+    ConfigError
+        For another one.
+    """
+    ending = next((ending for ending in endings if path and path.lower().endswith(ending)), "")
+    if path and not ending:
+        raise ConfigError(f"{option}: found {path!r}, expected a name that ends in {', '.join(endings)}")
+    return ending
+
+
+def table_content(table: pd.DataFrame, ending: str) -> bytes:
+    """The table as the bytes of a file with that ending."""
+    if ending == ".parquet":
+        buffer = io.BytesIO()
+        try:
+            table.to_parquet(buffer, index=False)
+        except ImportError as error:
+            raise DataError("writing parquet needs pyarrow; run: pip install pyarrow, or write .csv") from error
+        return buffer.getvalue()
+    content = table.to_csv(index=False).encode()
+    return gzip.compress(content, mtime=0) if ending.endswith(".gz") else content
+
+
+def write_file(path: str, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    from ttm_sk.checkpoints.tensor_file import write_atomically
+
+    write_atomically(Path(path), content)

@@ -1,0 +1,163 @@
+"""The arguments of every command, with an example of each."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from ttm_sk import __version__
+from ttm_sk.errors import ConfigError
+
+__all__ = ["make_parser"]
+
+Number = TypeVar("Number", int, float)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises what is wrong as this package's own error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} -h")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of ``ttm-sk``; ``command`` of what it returns names the file that runs it.
+
+    Examples
+    --------
+    >>> make_parser().parse_args(["forecast", "sales.csv", "--horizon", "7"]).levels
+    [0.1, 0.5, 0.9]
+    """
+    parser = _Parser(prog="ttm-sk", description="Forecasts by a small pretrained TinyTimeMixer.")
+    parser.add_argument("--version", action="version", version=f"ttm-sk {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_forecast(commands)
+    _add_info(commands)
+    _add_demo(commands)
+    _add_pretrain(commands)
+    return parser
+
+
+def _add_forecast(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "forecast",
+        "forecast the series in a CSV or parquet file",
+        "ttm-sk forecast sales.csv --horizon 30 --target units --output forecast.csv --plot forecast.png",
+    )
+    command.add_argument("data", help="CSV (any separator, gzip or not) or parquet file with a line of column names")
+    command.add_argument("--target", nargs="+", metavar="C", help="columns to forecast (default: the only numeric one)")
+    _add_columns(command)
+    command.add_argument("--horizon", type=_whole, required=True, metavar="N", help="steps ahead, at least 1")
+    command.add_argument(
+        "--levels", nargs="+", type=_level, default=[0.1, 0.5, 0.9], metavar="Q", help="quantiles (default: .1 .5 .9)"
+    )
+    _add_model(command)
+    command.add_argument("--output", metavar="FILE", help="write id, time, target, forecast and a column a level")
+    command.add_argument("--plot", metavar="FILE", help="write a picture (.png, .svg, .pdf; needs the extra 'plot')")
+
+
+def _add_info(commands: argparse._SubParsersAction) -> None:
+    command = _command(commands, "info", "what a checkpoint is and what it saw", "ttm-sk info ttm-tiny --json")
+    command.add_argument("model", nargs="?", default="ttm-tiny", help="name or path (default: ttm-tiny)")
+    command.add_argument("--json", action="store_true", help="everything, for other programs")
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "demo",
+        "forecast the end of a real series that the weights never saw, beside seasonal naive",
+        "ttm-sk demo --example airline --output airline.png",
+    )
+    command.add_argument("--example", choices=("solar", "airline"), default="solar", help="bundled series")
+    command.add_argument("--output", default="demo.png", metavar="FILE", help="the picture (default: demo.png)")
+    _add_model(command)
+
+
+def _add_pretrain(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "pretrain",
+        "train weights on synthetic series and a folder of real ones",
+        "ttm-sk pretrain --corpus folder --windows 1000000 --state-file run.state --output mine.safetensors\n"
+        "         torchrun --nproc-per-node 4 -m ttm_sk pretrain --windows 1000000 --output mine.safetensors",
+    )
+    command.add_argument(
+        "--corpus",
+        metavar="FOLDER",
+        help="with MANIFEST.csv and .npz files, or any CSV and parquet files (default: synthetic series alone)",
+    )
+    command.add_argument("--licence-class", nargs="+", default=[], metavar="C", help="of the manifest (default: all)")
+    _add_columns(command)
+    command.add_argument("--architecture", choices=("ttm",), default="ttm", help="what to train")
+    begin = command.add_mutually_exclusive_group()
+    begin.add_argument("--preset", choices=("tiny", "small", "base"), help="size of a new model (default: tiny)")
+    begin.add_argument("--from", dest="start", metavar="CHECKPOINT", help="train these weights onwards")
+    command.add_argument("--windows", type=_whole, default=5_000_000, metavar="N", help="windows to see")
+    command.add_argument("--batch-size", type=_whole, default=512, metavar="N", help="windows a step")
+    command.add_argument("--peak", type=_positive, default=2e-3, metavar="X", help="highest learning rate")
+    command.add_argument("--decay-share", type=_share, default=0.2, metavar="X", help="share of steps that decay")
+    command.add_argument("--synthetic-share", type=_share, default=0.5, metavar="X", help="of the windows")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the first weights and the windows")
+    command.add_argument("--state-file", metavar="FILE", help="saved as it goes; the same command continues from it")
+    command.add_argument(
+        "--time-limit",
+        type=_positive,
+        metavar="S",
+        help="stop after S seconds; with --state-file only the state is kept",
+    )
+    command.add_argument("--bfloat16", action="store_true", help="forward passes in bfloat16")
+    command.add_argument("--threads", type=_whole, metavar="N", help="of each process (default: torch's)")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    command.add_argument("--output", required=True, metavar="FILE", help="the checkpoint")
+    command.add_argument("--force", action="store_true", help="replace the output if it exists")
+
+
+def _command(commands: argparse._SubParsersAction, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_columns(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--time", metavar="C", help="column of the time stamps (default: the only one with dates)")
+    command.add_argument("--id", metavar="C", help="column that says which series a row belongs to")
+    command.add_argument("--freq", metavar="F", help="grid for the time stamps: D, h, 30min, MS, ...; gaps are missing")
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", default="ttm-tiny", metavar="M", help="name or path (default: ttm-tiny)")
+    command.add_argument("--effort", default="fast", help="fast (two passes) or plain (one; default: fast)")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+
+def _number(text: str, kind: Callable[[str], Number], *, is_allowed: Callable[[Number], bool], expected: str) -> Number:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not is_allowed(value):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
+    return value
+
+
+def _whole(text: str) -> int:
+    return _number(text, int, is_allowed=lambda x: x >= 1, expected="a whole number of at least 1")
+
+
+def _level(text: str) -> float:
+    return _number(text, float, is_allowed=lambda x: 0 < x < 1, expected="a level between 0 and 1, such as .9")
+
+
+def _share(text: str) -> float:
+    return _number(text, float, is_allowed=lambda x: 0 <= x <= 1, expected="a share from 0 to 1")
+
+
+def _positive(text: str) -> float:
+    return _number(text, float, is_allowed=lambda x: 0 < x < float("inf"), expected="a number above 0")

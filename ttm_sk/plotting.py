@@ -1,0 +1,199 @@
+"""A forecast as a picture: what came before, the median, and a fan of nested bands."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ttm_sk.errors import DataError, MissingExtraError
+
+try:
+    from matplotlib import dates, ticker
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+except ImportError as error:
+    raise MissingExtraError("plot", package="matplotlib") from error
+
+__all__ = ["blank_figure", "plot_forecast", "to_image"]
+
+INK = "#33383f"
+QUIET = "#8b929b"
+GRID = "#e9ebee"
+BLUE = "#2463a8"
+ORANGE = "#d9731a"
+MANY_POINTS = 400  # from here on lines are drawn thinner
+
+
+def plot_forecast(
+    history: pd.Series | pd.DataFrame,
+    forecast: pd.Series | pd.DataFrame,
+    quantiles: pd.DataFrame | None = None,
+    *,
+    actual: pd.Series | pd.DataFrame | None = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """The axes with history, forecast and bands drawn, without any state of ``pyplot``.
+
+    Parameters
+    ----------
+    history, forecast
+        One series each, over dates, periods or numbers; NaN is a gap in the line.
+    quantiles
+        The index of ``forecast``; a column for each level in (0, 1). The lowest and the highest are the outermost
+        band, and so on inwards; a level without partner is no band.
+    actual
+        What really came.
+    ax
+        Where to draw; None makes a figure of 1200 x 500 pixels (``axes.figure``).
+    title
+        Above the picture, on the left.
+
+    Returns
+    -------
+    Axes
+        Save it with :func:`to_image` or ``axes.figure.savefig``.
+
+    Raises
+    ------
+    DataError
+        If a frame has more than one column, or columns of ``quantiles`` are no levels.
+    MissingExtraError
+        On import, if matplotlib (extra ``plot``) is not installed.
+
+    Examples
+    --------
+    >>> days = pd.date_range("2024-01-01", periods=6)
+    >>> axes = plot_forecast(pd.Series(range(4), days[:4]), pd.Series([4, 5], days[4:]), title="sales")
+    >>> axes.get_title(loc="left")
+    'sales'
+    """
+    axes = blank_figure()[1][0] if ax is None else ax
+    past, median = _line(history), _line(forecast)
+    last = past.dropna().tail(1)
+    width = 1.1 if len(past) + len(median) > MANY_POINTS else 1.6
+    bands = [] if quantiles is None else _bands(quantiles)
+    for position, (low, high, label) in enumerate(bands):
+        low, high = _joined(last, low), _joined(last, high)
+        shade = 0.13 + 0.2 * position / max(1, len(bands))
+        axes.fill_between(low.index, low, high, color=BLUE, alpha=shade, linewidth=0, label=label, zorder=2)
+    axes.plot(past.index, past, color=INK, linewidth=width, label="history", zorder=3)
+    if actual is not None:
+        came = _joined(last, _line(actual))
+        axes.plot(came.index, came, color=ORANGE, linewidth=width, label="what came", zorder=4)
+    joined = _joined(last, median)
+    axes.plot(joined.index, joined, color=BLUE, linewidth=width + 0.5, label="forecast", zorder=5)
+    _tidy(axes, title=title, with_dates=isinstance(joined.index, pd.DatetimeIndex))
+    if bands or actual is not None:
+        _legend(axes)
+    return axes
+
+
+def blank_figure(n_axes: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure 1200 pixels wide with so many axes, two side by side from the second on.
+
+    Examples
+    --------
+    >>> figure, axes = blank_figure(3)
+    >>> len(axes), figure.get_size_inches().tolist()
+    (3, [12.0, 7.0])
+    """
+    n_columns = 1 if n_axes == 1 else 2
+    n_rows = -(-n_axes // n_columns)
+    spaced = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(12, 5 if n_rows == 1 else 3.5 * n_rows), dpi=100, layout=spaced)
+    return figure, [figure.add_subplot(n_rows, n_columns, position + 1) for position in range(n_axes)]
+
+
+def to_image(figure: Figure, kind: str = "png") -> bytes:
+    """The figure as a file's content: ``"png"``, ``"svg"`` or ``"pdf"``.
+
+    Examples
+    --------
+    >>> to_image(blank_figure()[0])[1:4]
+    b'PNG'
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, facecolor="white")
+    return content.getvalue()
+
+
+def _line(values: pd.Series | pd.DataFrame) -> pd.Series:
+    if isinstance(values, pd.DataFrame):
+        if len(values.columns) != 1:
+            raise DataError(f"found {len(values.columns)} columns to draw, expected one series; choose a column")
+        values = values.iloc[:, 0]
+    return values.set_axis(_axis(values.index)).astype(float)
+
+
+def _axis(index: pd.Index) -> pd.Index:
+    if isinstance(index, pd.MultiIndex):
+        raise DataError("found a panel to draw, expected one series; choose one with frame.loc[key]")
+    return index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+
+
+def _bands(quantiles: pd.DataFrame) -> list[tuple[pd.Series, pd.Series, str]]:
+    """Lower and upper edge and name of each band, the outermost first."""
+    try:
+        levels = sorted(float(level) for level in quantiles.columns)
+        curves = quantiles.set_axis([float(level) for level in quantiles.columns], axis=1)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"found quantile columns {list(quantiles.columns)}; expected levels such as 0.1, 0.9"
+        ) from error
+    pairs = [(low, high) for low, high in zip(levels, reversed(levels), strict=True) if low < 0.5 < high]
+    return [(_line(curves[low]), _line(curves[high]), _share(low, high)) for low, high in pairs]
+
+
+def _share(low: float, high: float) -> str:
+    return f"{100 * (high - low):.3g} % band" if np.isclose(low + high, 1) else f"{low:g} to {high:g}"
+
+
+def _joined(last: pd.Series, curve: pd.Series) -> pd.Series:
+    """The curve, beginning where the history ends, so that no gap is seen between them."""
+    return curve if last.empty else pd.concat([last, curve])
+
+
+def _tidy(axes: Axes, *, title: str | None, with_dates: bool) -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(QUIET)
+    axes.grid(axis="y", color=GRID, linewidth=1)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, pad=6, labelcolor=INK, labelsize=10)
+    axes.margins(x=0.01, y=0.06)
+    _label_numbers(axes)
+    if with_dates:
+        locator = dates.AutoDateLocator(minticks=4, maxticks=9)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    if title:
+        axes.set_title(title, loc="left", fontsize=13, color=INK, pad=11)
+
+
+def _label_numbers(axes: Axes) -> None:
+    largest = max(map(abs, axes.get_ylim()))
+    if 10_000 <= largest < 1e10:
+        axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+
+
+def _legend(axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    order: Sequence[int] = sorted(range(len(labels)), key=lambda i: "band" in labels[i] or " to " in labels[i])
+    axes.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=len(labels),
+        frameon=False,
+        fontsize=10,
+        labelcolor=INK,
+        handlelength=1.4,
+        columnspacing=1.4,
+        borderaxespad=0.3,
+    )
