@@ -80,10 +80,9 @@ def test_when_constructed_then_parameters_are_stored_and_nothing_else_happens():
 
 
 def test_when_fitted_then_sktime_hands_over_a_frame_that_becomes_histories(y, panel):
-    assert panel.keys == ((),)
     assert [history.shape for history in panel.histories] == [(1, len(y))]
     np.testing.assert_array_equal(panel.histories[0][0], y)
-    assert panel.ends[0][0] == y.index[-1]
+    assert panel.ends[0] == y.index[-1]
 
 
 def test_when_the_name_is_located_then_a_file_is_found_and_holds_a_checkpoint(checkpoint):
@@ -162,12 +161,12 @@ def test_when_levels_are_asked_for_then_there_is_a_quantile_for_each(module, pad
 
 def test_when_made_a_frame_then_it_has_the_rows_that_were_asked_for(y, module, panel, padded, rolled):
     fh = ForecastingHorizon(FH, is_relative=True)
-    steps = frames.steps_ahead(fh, panel.ends[0])
+    (steps,) = frames.steps_ahead(fh, panel)
     assert steps.tolist() == FH
     median = at_levels(padded.restore(rolled), known=module.levels, wanted=(0.5,))
     frame = frames.from_forecast([median[0][:, steps - 1, 0].T], panel, fh, panel.columns)
     assert frame.shape == (len(FH), 1)
-    assert frame.index.equals(fh.to_absolute(panel.ends[0]).to_pandas())
+    assert frame.index.equals(pd.period_range(y.index[-1], periods=HORIZON + 1, freq="M")[FH])
 
 
 def test_when_walked_by_hand_then_the_forecaster_says_the_same(y, module, padded, rolled):

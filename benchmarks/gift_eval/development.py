@@ -262,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.checkpoint, effort=options.effort, batch_size=options.batch_size, device=options.device
         )
         results = evaluate(forecast, options.storage, context_length=options.context_length, **settings)
+        results = results.assign(effort=options.effort, weights=_weights_hash(options.checkpoint))
     else:
         results = evaluate_seasonal_naive(options.storage, **settings)
     if options.output:
@@ -269,6 +270,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"\n{len(results)} tasks, {results['seconds'].sum():.1f} s; geometric means relative to seasonal naive:")
     print(compare(results, options.published, name=str(options.checkpoint or options.forecaster)).round(4).to_string())
     return 0
+
+
+def _weights_hash(checkpoint: str) -> str:
+    from ttm_sk.checkpoints.open import load_checkpoint
+
+    return load_checkpoint(checkpoint).hash
 
 
 def _iterate_tasks(storage: Path, configs: Sequence[str] | None) -> Iterator[Task]:
@@ -377,7 +384,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--storage", type=Path, required=True, help="folder with the data sets and MANIFEST.csv")
     parser.add_argument("--published", type=Path, required=True, help="CSV of the leaderboard's results per task")
     forecaster = parser.add_mutually_exclusive_group(required=True)
-    forecaster.add_argument("--checkpoint", type=Path, help="weights file that ttm_sk opens")
+    forecaster.add_argument("--checkpoint", help="name or file of weights that ttm_sk opens")
     forecaster.add_argument("--forecaster", choices=["seasonal-naive"], help="a forecaster without weights")
     parser.add_argument("--effort", choices=["plain", "fast", "best"], default="fast")
     parser.add_argument("--batch-size", type=int, default=256)

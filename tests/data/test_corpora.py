@@ -139,9 +139,7 @@ def test_when_values_are_stored_then_the_marker_is_read_as_nan():
 
 def test_when_a_group_is_large_then_its_ration_grows_more_slowly():
     sizes = [np.full(100, 50), np.full(10_000, 50)]
-    groups = tuple(
-        CorpusGroup(str(n), np.zeros(n.sum(), np.int16), np.concatenate([[0], np.cumsum(n)])) for n in sizes
-    )
+    groups = tuple(CorpusGroup(str(n), np.zeros(n.sum(), np.int16), np.concatenate([[0], np.cumsum(n)])) for n in sizes)
     rations = Corpus(groups, ()).rations()
     assert rations.sum() == pytest.approx(1)
     assert rations[1] / rations[0] == pytest.approx(100**0.4)

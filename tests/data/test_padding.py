@@ -19,7 +19,9 @@ def test_when_padded_then_observed_values_come_back(histories, context_length):
     restored = padded.restore(padded.context[..., None])[..., 0]
     for history, values, flags in zip(histories, restored[:, 0], padded.observed[:, 0], strict=True):
         known = history[~np.isnan(history)]
-        np.testing.assert_allclose(values[flags], known, rtol=0, atol=3e-6 * np.ptp(known) + 1e-12 * np.abs(known).max())
+        np.testing.assert_allclose(
+            values[flags], known, rtol=0, atol=3e-6 * np.ptp(known) + 1e-12 * np.abs(known).max()
+        )
 
 
 @few

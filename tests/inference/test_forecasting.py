@@ -42,7 +42,10 @@ def test_when_forecasting_then_quantiles_are_finite_and_never_cross(history, eff
 
 @few
 @given(
-    history=series(with_offset=False), effort=efforts, factor=st.floats(0.01, 1e6), shift=st.sampled_from([-1e6, 0.0, 40.0])
+    history=series(with_offset=False),
+    effort=efforts,
+    factor=st.floats(0.01, 1e6),
+    shift=st.sampled_from([-1e6, 0.0, 40.0]),
 )
 def test_when_the_unit_changes_then_the_forecast_is_in_the_new_unit(history, effort, factor, shift):
     expected = factor * forecast_series(MODULE, [history], 12, effort=effort) + shift
@@ -173,7 +176,9 @@ def test_when_levels_are_lopsided_then_the_symmetric_average_raises():
     assert forecast_series(module, [np.arange(9.0)], 3, effort="plain").shape == (1, 3, 1)
 
 
-@pytest.mark.parametrize(("effort", "says"), [("best", "is not in this version"), ("quick", "choose one of 'plain', 'fast'")])
+@pytest.mark.parametrize(
+    ("effort", "says"), [("best", "is not in this version"), ("quick", "choose one of 'plain', 'fast'")]
+)
 def test_when_an_effort_does_not_exist_then_it_raises_by_name(effort, says):
     with pytest.raises(ConfigError, match=f"effort.*{effort}.*{says}"):
         check_effort(effort)

@@ -269,7 +269,9 @@ def test_when_outputs_explode_then_the_forecast_stays_finite():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("config", [small_config(n_templates=2, with_flags=True), TTMConfig.tiny()], ids=["small", "tiny"])
+@pytest.mark.parametrize(
+    "config", [small_config(n_templates=2, with_flags=True), TTMConfig.tiny()], ids=["small", "tiny"]
+)
 def test_when_on_cuda_then_the_forecast_equals_the_cpus(config):
     module = random_module(config)
     context = torch.randn(4, 2, config.context_length).cumsum(-1)

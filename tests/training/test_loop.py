@@ -140,7 +140,9 @@ def test_when_the_schedule_asks_for_a_rate_then_the_optimiser_has_it(monkeypatch
     rates = []
     plain = torch.optim.AdamW.step
     monkeypatch.setattr(
-        torch.optim.AdamW, "step", lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), plain(self, *a, **k))[1]
+        torch.optim.AdamW,
+        "step",
+        lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), plain(self, *a, **k))[1],
     )
     run(SETTINGS)
     schedule = Schedule(3e-3, N_STEPS, n_warmup=2, n_decay=N_STEPS // 4)

@@ -159,10 +159,9 @@ class TTMForecaster(BaseForecaster):
             raise
 
     def _check_fh(self, fh: Any, pred_int: bool = False) -> ForecastingHorizon:
-        # sktime compares an absolute horizon with the cutoff as periods, of which pandas warns for some indices.
+        # sktime compares dates with the cutoff as periods, which have no time zone; pandas warns of that.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"Converting to PeriodArray/Index representation will drop timezone")
-            warnings.filterwarnings("ignore", r"PeriodDtype\[B\] is deprecated", FutureWarning)
             return super()._check_fh(fh, pred_int)
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:

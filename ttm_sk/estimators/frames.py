@@ -212,22 +212,25 @@ def _check_order(times: pd.Index, instances: pd.Index | None, starts: np.ndarray
         raise DataError(f"{_owner(row, instances, starts)}: a time stamp is missing; fill it in, or drop the row")
     gaps = np.diff(times.to_numpy(dtype=np.int64) if is_counted else times.asi8)
     step = times.freq.n if isinstance(times, pd.PeriodIndex) else 1
-    wrong = gaps <= 0 if isinstance(times, pd.DatetimeIndex) else gaps != step
-    wrong[starts[1:] - 1] = False  # from one instance to the next
-    if not wrong.any():
-        return
-    row = int(np.argmax(wrong)) + 1
-    where = _owner(row, instances, starts)
-    if gaps[row - 1] == 0:
-        raise DataError(f"{where}: the time stamp {times[row]} is a duplicate; keep one row for each, or their mean")
-    if gaps[row - 1] < 0:
-        raise DataError(
-            f"{where}: the time stamps are not sorted ({times[row]} comes after {times[row - 1]}); use y.sort_index()"
-        )
-    kind = "integer index has gaps" if is_counted else "periods have gaps"
-    raise DataError(
-        f"{where}: the {kind} ({times[row - 1]} is followed by {times[row]}), expected steps of one;"
-        " insert the missing rows (y.reindex), their values may stay NaN"
+    is_inside = np.ones(len(gaps), dtype=bool)
+    is_inside[starts[1:] - 1] = False  # from one instance to the next
+    for is_wrong in (gaps <= 0, gaps != step):
+        if (is_wrong & is_inside).any():
+            row = int(np.argmax(is_wrong & is_inside)) + 1
+            raise DataError(f"{_owner(row, instances, starts)}: {_disorder(times[row - 1], times[row])}")
+        if isinstance(times, pd.DatetimeIndex):
+            return  # whose steps differ in length
+
+
+def _disorder(before: Any, after: Any) -> str:
+    if after == before:
+        return f"the time stamp {after} is a duplicate; keep one row for each, or their mean"
+    if after < before:
+        return f"the time stamps are not sorted ({after} comes after {before}); use y.sort_index()"
+    kind = "periods have gaps" if isinstance(after, pd.Period) else "integer index has gaps"
+    return (
+        f"the {kind} ({before} is followed by {after}), expected steps of one; insert the missing rows (y.reindex), their"
+        " values may stay NaN"
     )
 
 

@@ -1,0 +1,209 @@
+"""Write what depends on the bundled weights: the figures in the README and the model card.
+
+``python benchmarks/release.py --results DIR --published CSV --manifest CSV`` reads the bundled checkpoint's own
+provenance, the results that ``benchmarks/gift_eval/development.py`` wrote for it (``ttm-tiny-<effort>.csv``), the
+published results of other models and the licences of the training data sets. Nothing is typed by hand;
+``tests/test_release.py`` fails when README or model card belong to other weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ttm_sk import load_checkpoint
+from ttm_sk.checkpoints.store import Checkpoint
+
+REPOSITORY = Path(__file__).parents[1]
+START, END = "<!-- figures:start -->", "<!-- figures:end -->"
+PEERS = {
+    "TTM-R1-Pretrained": "TTM-R1 (0.8 M)",
+    "TTM-R2-Pretrained": "TTM-R2 (3 M)",
+    "chronos_bolt_small": "Chronos-Bolt-small (48 M)",
+    "tabpfn_ts": "TabPFN-TS",
+    "TTM-R3-PT": "TTM-R3 (1.4 M)",
+    "TiRex": "TiRex (35 M)",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write both files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--published", type=Path, required=True)
+    parser.add_argument("--manifest", type=Path, required=True)
+    arguments = parser.parse_args(argv)
+    checkpoint = load_checkpoint("ttm-tiny")
+    results = read_results(arguments.results, checkpoint)
+    scores = score_table(results, pd.read_csv(arguments.published))
+    write_readme(REPOSITORY / "README.md", checkpoint, scores)
+    licences = read_licences(arguments.manifest)
+    (REPOSITORY / "docs" / "model-card.md").write_text(
+        model_card(checkpoint, scores, results, licences), encoding="utf-8"
+    )
+    return 0
+
+
+def read_results(folder: Path, checkpoint: Checkpoint) -> dict[str, pd.DataFrame]:
+    """The tables of each effort, all of which must belong to these weights."""
+    results = {}
+    for path in sorted(folder.glob("ttm-tiny-*.csv")):
+        table = pd.read_csv(path)
+        if set(table["weights"]) != {checkpoint.hash}:
+            sys.exit(
+                f"{path} was measured with other weights than the bundled ones ({checkpoint.hash[:12]}); measure again"
+            )
+        results[path.stem.removeprefix("ttm-tiny-")] = table
+    return results
+
+
+def score_table(results: dict[str, pd.DataFrame], published: pd.DataFrame) -> pd.DataFrame:
+    """Geometric means of MASE and CRPS relative to seasonal naive over the tasks measured, ours and the peers'."""
+    configs = next(iter(results.values()))["config"]
+    naive = published[published["model"] == "seasonal_naive"].set_index("config").loc[configs]
+    rows = {
+        f"**ttm_sk `ttm-tiny`, {effort}**": _means(t["relative_MASE"], t["relative_CRPS"])
+        for effort, t in results.items()
+    }
+    for model, name in PEERS.items():
+        peer = published[published["model"] == model].set_index("config").loc[configs]
+        rows[name] = _means(peer["mase"] / naive["mase"], peer["crps"] / naive["crps"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["MASE", "CRPS"]).sort_values("CRPS")
+
+
+def _means(mase: pd.Series, crps: pd.Series) -> tuple[float, float]:
+    return geometric_mean(mase), geometric_mean(crps)
+
+
+def geometric_mean(ratios: pd.Series) -> float:
+    """The leaderboard's mean of ratios."""
+    return float(ratios.astype(float).prod() ** (1 / len(ratios)))
+
+
+def write_readme(path: Path, checkpoint: Checkpoint, scores: pd.DataFrame) -> None:
+    """Replace the block between the two marks."""
+    text = path.read_text(encoding="utf-8")
+    block = "\n".join(
+        [
+            f"28 of GIFT-Eval's 97 tasks, zero-shot, geometric means relative to seasonal naive (lower is better). The bundled"
+            f" weights have {checkpoint.n_parameters:,} parameters and saw {checkpoint.provenance['windows'] / 1e6:.1f} million"
+            f" windows; hash `{checkpoint.hash[:12]}`. Peers: published results, see the [model card](docs/model-card.md).",
+            "",
+            _markdown(scores),
+        ]
+    )
+    before, after = text.split(START)[0], text.split(END)[1]
+    path.write_text(f"{before}{START}\n{block}\n{END}{after}", encoding="utf-8")
+
+
+def _markdown(scores: pd.DataFrame) -> str:
+    lines = ["| model | MASE | CRPS |", "|---|---|---|"]
+    lines += [f"| {name} | {mase:.3f} | {crps:.3f} |" for name, mase, crps in scores.itertuples()]
+    return "\n".join(lines)
+
+
+def read_licences(manifest: Path) -> dict[str, dict[str, str]]:
+    """The manifest's row of each training data set."""
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def model_card(
+    checkpoint: Checkpoint, scores: pd.DataFrame, results: dict[str, pd.DataFrame], licences: dict[str, dict[str, str]]
+) -> str:
+    """The whole card."""
+    provenance, config = checkpoint.provenance, checkpoint.config
+    runs = "\n".join(
+        f"| {i} | {run['windows']:,} | {run['seconds'] / 60:.0f} | {run['settings']['peak']} | {run['settings']['decay_share']:.2f}"
+        f" | {run['settings']['synthetic_share']:.2f} |"
+        for i, run in enumerate(provenance["runs"], start=1)
+    )
+    data = "\n".join(
+        f"| {name} | {licences[name]['domain']} | {licences[name]['freq']} | {int(licences[name]['n_points']):,}"
+        f" | {licences[name]['licence']} | {licences[name]['source'].split('@')[0]} |"
+        for name in provenance["datasets"]
+    )
+    tasks = next(iter(results.values()))["config"]
+    columns = " | ".join(f"{effort} MASE | {effort} CRPS" for effort in results)
+    rows = "\n".join(
+        f"| {task} | "
+        + " | ".join(f"{t.loc[i, 'relative_MASE']:.3f} | {t.loc[i, 'relative_CRPS']:.3f}" for t in results.values())
+        + " |"
+        for i, task in enumerate(tasks)
+    )
+    return CARD.format(
+        hash=checkpoint.hash,
+        parameters=f"{checkpoint.n_parameters:,}",
+        context=config.context_length,
+        views=", ".join(map(str, config.views)),
+        horizon=config.prediction_length,
+        levels=", ".join(f"{level:g}" for level in config.levels),
+        windows=f"{provenance['windows']:,}",
+        minutes=f"{provenance['seconds'] / 60:.0f}",
+        n_datasets=len(provenance["datasets"]),
+        runs=runs,
+        data=data,
+        scores=_markdown(scores),
+        columns=columns,
+        rules="---|" * (2 * len(results) + 1),
+        rows=rows,
+    )
+
+
+CARD = """# Model card: `ttm-tiny`
+
+Written by `benchmarks/release.py` from the checkpoint's own provenance and the results in `benchmarks/gift_eval/results`.
+
+- Weights: SHA-256 of the tensors `{hash}`; {parameters} parameters; Apache-2.0.
+- Architecture: TinyTimeMixer (arXiv 2401.03955) with {context} steps of context seen at resolutions 1:{views}, a direct
+  horizon of {horizon} steps (longer ones by feeding the median back) and quantiles at {levels}.
+- Intended use: zero-shot forecasts of univariate or channel-wise multivariate series with uncertainty. Not for decisions
+  where a wrong interval is dangerous and nobody checks it on past data.
+
+## Training
+
+{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast, AdamW), pinball loss at 13 levels in scaled units;
+each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of the real ones
+at a coarser resolution.
+
+| run | windows | minutes | peak rate | decaying share | synthetic share |
+|---|---|---|---|---|---|
+{runs}
+
+## Accuracy
+
+28 development tasks of GIFT-Eval by the benchmark's protocol; geometric means relative to seasonal naive. The tasks' data
+were not trained on; they were used to choose between recipes, so a little better here than elsewhere is to be expected.
+Peers: SalesforceAIResearch/gift-eval, results/, commit 4fd98a9 (Apache-2.0).
+
+{scores}
+
+Each task, relative to seasonal naive:
+
+| task | {columns} |
+|{rules}
+{rows}
+
+## Limits
+
+- Horizons far beyond {horizon} steps are reached by feeding the median back: their intervals are too narrow.
+- Exogenous variables and relations between channels are not used.
+- Values are treated as real numbers: forecasts of counts and shares may leave their range.
+
+## What the weights saw, and what they did not
+
+Synthetic series (`ttm_sk.data.synthetic`) and the {n_datasets} real data sets below, all of the licence classes "open" and
+"copyleft package". No series of a GIFT-Eval test data set, in any resampling, and none of the series in
+[held-out.md](held-out.md) was used: data sets are refused by name, their copies under other names by content.
+
+| data set | domain | frequency | points | licence as stated at the source | source |
+|---|---|---|---|---|---|
+{data}
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What is written from the bundled weights belongs to the bundled weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ttm_sk import load_checkpoint
+from ttm_sk.data.held_out import HELD_OUT_DATASETS
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return load_checkpoint("ttm-tiny")
+
+
+def test_when_the_weights_change_then_the_readme_must_follow(checkpoint):
+    assert f"`{checkpoint.hash[:12]}`" in (REPOSITORY / "README.md").read_text(encoding="utf-8"), (
+        "run benchmarks/release.py"
+    )
+
+
+def test_when_the_weights_change_then_the_model_card_must_follow(checkpoint):
+    assert f"`{checkpoint.hash}`" in (REPOSITORY / "docs/model-card.md").read_text(encoding="utf-8"), (
+        "run benchmarks/release.py"
+    )
+
+
+def test_when_results_are_kept_then_they_were_measured_with_the_bundled_weights(checkpoint):
+    tables = sorted((REPOSITORY / "benchmarks/gift_eval/results").glob("ttm-tiny-*.csv"))
+    assert tables
+    for table in tables:
+        assert checkpoint.hash in table.read_text(encoding="utf-8"), f"measure {table.name} again"
+
+
+def test_when_weights_are_bundled_then_they_are_small_and_say_what_they_saw(checkpoint):
+    bundled = REPOSITORY / "ttm_sk/checkpoints/bundled/ttm-tiny.safetensors"
+    assert bundled.stat().st_size < 5_000_000
+    assert checkpoint.n_parameters < 1_000_000
+    assert checkpoint.provenance["windows"] >= 5_000_000
+    assert not HELD_OUT_DATASETS & set(checkpoint.provenance["datasets"])
