@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from gift_eval.development import compare, summary
 
 from ttm_sk import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
@@ -63,25 +64,11 @@ def read_results(folder: Path, checkpoint: Checkpoint) -> dict[str, pd.DataFrame
 
 def score_table(results: dict[str, pd.DataFrame], published: pd.DataFrame) -> pd.DataFrame:
     """Geometric means of MASE and CRPS relative to seasonal naive over the tasks measured, ours and the peers'."""
-    configs = next(iter(results.values()))["config"]
-    naive = published[published["model"] == "seasonal_naive"].set_index("config").loc[configs]
-    rows = {
-        f"**ttm_sk `ttm-tiny`, {effort}**": _means(t["relative_MASE"], t["relative_CRPS"])
-        for effort, t in results.items()
-    }
-    for model, name in PEERS.items():
-        peer = published[published["model"] == model].set_index("config").loc[configs]
-        rows[name] = _means(peer["mase"] / naive["mase"], peer["crps"] / naive["crps"])
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["MASE", "CRPS"]).sort_values("CRPS")
-
-
-def _means(mase: pd.Series, crps: pd.Series) -> tuple[float, float]:
-    return geometric_mean(mase), geometric_mean(crps)
-
-
-def geometric_mean(ratios: pd.Series) -> float:
-    """The leaderboard's mean of ratios."""
-    return float(ratios.astype(float).prod() ** (1 / len(ratios)))
+    first, *others = [(f"**ttm_sk `ttm-tiny`, {effort}**", table) for effort, table in results.items()]
+    scores = compare(first[1], published, models=tuple(PEERS), name=first[0])[["MASE", "CRPS"]].rename(index=PEERS)
+    for name, table in others:
+        scores.loc[name] = summary(table)[["MASE", "CRPS"]]
+    return scores.astype(float).sort_values("CRPS")
 
 
 def write_readme(path: Path, checkpoint: Checkpoint, scores: pd.DataFrame) -> None:
@@ -89,9 +76,10 @@ def write_readme(path: Path, checkpoint: Checkpoint, scores: pd.DataFrame) -> No
     text = path.read_text(encoding="utf-8")
     block = "\n".join(
         [
-            f"28 of GIFT-Eval's 97 tasks, zero-shot, geometric means relative to seasonal naive (lower is better). The bundled"
-            f" weights have {checkpoint.n_parameters:,} parameters and saw {checkpoint.provenance['windows'] / 1e6:.1f} million"
-            f" windows; hash `{checkpoint.hash[:12]}`. Peers: published results, see the [model card](docs/model-card.md).",
+            "28 of GIFT-Eval's 97 tasks, zero-shot, geometric means relative to seasonal naive (lower is better). The",
+            f"bundled weights have {checkpoint.n_parameters:,} parameters and saw"
+            f" {checkpoint.provenance['windows'] / 1e6:.1f} million windows; hash `{checkpoint.hash[:12]}`.",
+            "Peers: published results, see the [model card](docs/model-card.md).",
             "",
             _markdown(scores),
         ]
@@ -118,8 +106,8 @@ def model_card(
     """The whole card."""
     provenance, config = checkpoint.provenance, checkpoint.config
     runs = "\n".join(
-        f"| {i} | {run['windows']:,} | {run['seconds'] / 60:.0f} | {run['settings']['peak']} | {run['settings']['decay_share']:.2f}"
-        f" | {run['settings']['synthetic_share']:.2f} |"
+        f"| {i} | {run['windows']:,} | {run['seconds'] / 60:.0f} | {run['settings']['peak']}"
+        f" | {run['settings']['decay_share']:.2f} | {run['settings']['synthetic_share']:.2f} |"
         for i, run in enumerate(provenance["runs"], start=1)
     )
     data = "\n".join(
@@ -156,18 +144,23 @@ def model_card(
 
 CARD = """# Model card: `ttm-tiny`
 
-Written by `benchmarks/release.py` from the checkpoint's own provenance and the results in `benchmarks/gift_eval/results`.
+Written by `benchmarks/release.py` from the checkpoint's own provenance and the results in
+`benchmarks/gift_eval/results`.
 
 - Weights: SHA-256 of the tensors `{hash}`; {parameters} parameters; Apache-2.0.
-- Architecture: TinyTimeMixer (arXiv 2401.03955) with {context} steps of context seen at resolutions 1:{views}, a direct
+- Architecture: TinyTimeMixer (arXiv 2401.03955) with {context} steps of context seen at resolutions 1:{views},
+  a direct
   horizon of {horizon} steps (longer ones by feeding the median back) and quantiles at {levels}.
-- Intended use: zero-shot forecasts of univariate or channel-wise multivariate series with uncertainty. Not for decisions
+- Intended use: zero-shot forecasts of univariate or channel-wise multivariate series with uncertainty. Not for
+  decisions
   where a wrong interval is dangerous and nobody checks it on past data.
 
 ## Training
 
-{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast, AdamW), pinball loss at 13 levels in scaled units;
-each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of the real ones
+{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast, AdamW), pinball loss at 13 levels in
+scaled units;
+each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of
+the real ones
 at a coarser resolution.
 
 | run | windows | minutes | peak rate | decaying share | synthetic share |
@@ -176,8 +169,10 @@ at a coarser resolution.
 
 ## Accuracy
 
-28 development tasks of GIFT-Eval by the benchmark's protocol; geometric means relative to seasonal naive. The tasks' data
-were not trained on; they were used to choose between recipes, so a little better here than elsewhere is to be expected.
+28 development tasks of GIFT-Eval by the benchmark's protocol; geometric means relative to seasonal naive. The
+tasks' data
+were not trained on; they were used to choose between recipes, so a little better here than elsewhere is to be
+expected.
 Peers: SalesforceAIResearch/gift-eval, results/, commit 4fd98a9 (Apache-2.0).
 
 {scores}
@@ -196,7 +191,8 @@ Each task, relative to seasonal naive:
 
 ## What the weights saw, and what they did not
 
-Synthetic series (`ttm_sk.data.synthetic`) and the {n_datasets} real data sets below, all of the licence classes "open" and
+Synthetic series (`ttm_sk.data.synthetic`) and the {n_datasets} real data sets below, all of the licence classes
+"open" and
 "copyleft package". No series of a GIFT-Eval test data set, in any resampling, and none of the series in
 [held-out.md](held-out.md) was used: data sets are refused by name, their copies under other names by content.
 

@@ -259,7 +259,7 @@ WRONG_DATA = {
     "unknown column": (
         lambda t: t,
         ["--target", "salse"],
-        r"no column 'salse'; did you mean 'sales'\?.*'day', 'sales'",
+        r"no column 'salse' .did you mean 'sales'\?.*'day', 'sales'",
     ),
     "several targets": (lambda t: t.assign(price=1.0), [], r"several columns .*'sales', 'price'.*--target"),
     "several times": (lambda t: t.assign(due=t["day"]), [], r"several columns .*'day', 'due'.*--time"),

@@ -235,7 +235,7 @@ def _check_chosen(names: Sequence[str], table: pd.DataFrame) -> None:
     for name in names:
         if name not in table.columns:
             near = get_close_matches(name, table.columns, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise DataError(f"found no column {name!r}{hint}{_columns(table)}")
         if names.count(name) > 1:
             raise DataError(f"found column {name!r} named twice; expected different columns for time, id and targets")

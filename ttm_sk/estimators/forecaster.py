@@ -44,7 +44,8 @@ class TTMForecaster(BaseForecaster):
     fit_strategy : str, default="zero-shot"
         What ``fit`` trains: nothing. Other strategies are not part of this version and raise.
     effort : {"fast", "plain"}, default="fast"
-        ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series: better, and twice the time.
+        ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series: better, and twice the
+        time.
     context_length : int, optional
         Newest steps of the history to use; None uses as many as the model can see.
     device : str, default="auto"
@@ -218,7 +219,9 @@ class TTMForecaster(BaseForecaster):
 
     def _check_parameters(self) -> None:
         if self.fit_strategy in LATER_STRATEGIES:
-            raise ConfigError(f"fit_strategy={self.fit_strategy!r} is not in this version; use fit_strategy='zero-shot'")
+            raise ConfigError(
+                f"fit_strategy={self.fit_strategy!r} is not in this version; use fit_strategy='zero-shot'"
+            )
         if self.fit_strategy != "zero-shot":
             raise ConfigError(f"unknown fit_strategy {self.fit_strategy!r}; use fit_strategy='zero-shot'")
         check_effort(self.effort)
@@ -258,7 +261,8 @@ class TTMForecaster(BaseForecaster):
             if self.checkpoint_.hash != expected:
                 raise CheckpointError(
                     f"this forecaster was fitted with other weights called {name!r} (hash {expected[:12]}, here"
-                    f" {self.checkpoint_.hash[:12]}); fit it again, or install the version of ttm-sk that it was made with"
+                    f" {self.checkpoint_.hash[:12]}); fit it again, or install the version of ttm-sk that it was made"
+                    " with"
                 )
 
     @classmethod
@@ -271,7 +275,7 @@ class TTMForecaster(BaseForecaster):
 
 
 def _is_count(value: Any, *, at_least: int) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= at_least
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= at_least
 
 
 def _open(model_path: str | Path | Checkpoint) -> Checkpoint:

@@ -198,7 +198,8 @@ def _check_values(values: np.ndarray, columns: pd.Index, instances: pd.Index | N
     if not n_seen.all():
         i, column = (int(i) for i in np.argwhere(n_seen == 0)[0])
         raise DataError(
-            f"{_describe(instances, i)}, column {columns[column]!r}: all values are missing; drop it, or give at least one"
+            f"{_describe(instances, i)}, column {columns[column]!r}: all values are missing; drop it, or give at least"
+            " one"
         )
 
 
@@ -229,14 +230,12 @@ def _disorder(before: Any, after: Any) -> str:
         return f"the time stamps are not sorted ({after} comes after {before}); use y.sort_index()"
     kind = "periods have gaps" if isinstance(after, pd.Period) else "integer index has gaps"
     return (
-        f"the {kind} ({before} is followed by {after}), expected steps of one; insert the missing rows (y.reindex), their"
-        " values may stay NaN"
+        f"the {kind} ({before} is followed by {after}), expected steps of one; insert the missing rows (y.reindex),"
+        " their values may stay NaN"
     )
 
 
-def _frequencies(
-    times: pd.Index, instances: pd.Index | None, starts: np.ndarray, stops: np.ndarray
-) -> tuple[Any, ...]:
+def _frequencies(times: pd.Index, instances: pd.Index | None, starts: np.ndarray, stops: np.ndarray) -> tuple[Any, ...]:
     """The offset of every instance; instances with the same stamps share it, short ones take the longest one's."""
     if not isinstance(times, pd.DatetimeIndex):
         return (None,) * len(starts)
@@ -310,8 +309,8 @@ def _count_steps(stamps: pd.Index, panel: Panel, i: int) -> np.ndarray:
     is_off = (steps < 1) & (stamps > end)
     if is_off.any():
         raise HorizonError(
-            f"the horizon's {stamps[is_off][0]} is not on the grid of {panel.describe(i)}, which goes on from {end} in steps of"
-            f" {frequency.freqstr}; ask for a stamp that is, or for numbers of steps"
+            f"the horizon's {stamps[is_off][0]} is not on the grid of {panel.describe(i)}, which goes on from {end} in"
+            f" steps of {frequency.freqstr}; ask for a stamp that is, or for numbers of steps"
         )
     return steps
 
@@ -325,16 +324,16 @@ def _grid_to(last: pd.Timestamp, end: pd.Timestamp, frequency: Any) -> pd.Dateti
 def _check_kind(stamps: pd.Index, kind: type[pd.Index], panel: Panel) -> None:
     if not isinstance(stamps, kind):
         raise HorizonError(
-            f"found a horizon of {type(stamps).__name__}, but the series has a {type(panel.ends).__name__}; give both the same"
-            " kind of time stamps, or ask for numbers of steps"
+            f"found a horizon of {type(stamps).__name__}, but the series has a {type(panel.ends).__name__}; give both"
+            " the same kind of time stamps, or ask for numbers of steps"
         )
 
 
 def _future(steps: np.ndarray, panel: Panel, i: int) -> np.ndarray:
     if (steps < 1).any():
         raise HorizonError(
-            f"found step {steps.min()} of the horizon, at or before the end of {panel.describe(i)} ({panel.ends[i]}); ask for"
-            " steps from 1"
+            f"found step {steps.min()} of the horizon, at or before the end of {panel.describe(i)} ({panel.ends[i]});"
+            " ask for steps from 1"
         )
     return steps
 

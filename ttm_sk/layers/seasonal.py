@@ -128,8 +128,8 @@ def _best_period(acf: Tensor, *, shortest_allowed: Tensor, longest_allowed: Tens
     peaks = torch.where(allowed, acf, torch.zeros_like(acf)).clamp(min=0)
     best = peaks.amax(-1, keepdim=True)
     none = acf.shape[-1] - 1
-    period = torch.where((peaks >= NEAR_BEST * best) & (peaks > 0), lags, none).amin(-1).clamp(min=1, max=none)
-    return period, peaks.gather(-1, period[:, None])[:, 0]
+    period = torch.where((peaks >= NEAR_BEST * best) & (peaks > 0), lags, none).amin(-1)
+    return period.clamp(min=1), peaks.gather(-1, period[:, None])[:, 0]
 
 
 def _fold(
