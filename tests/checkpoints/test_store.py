@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from safetensors.torch import save_file
 from strategies import configs, few, random_module, seeds, small_config
 
@@ -48,7 +48,7 @@ def test_when_saved_and_loaded_then_everything_is_identical(tmp_path):
     assert loaded.hash == checkpoint.hash
 
 
-@few
+@settings(few, max_examples=10)
 @given(config=configs(), seed=seeds)
 def test_when_any_architecture_is_saved_and_loaded_then_its_forecast_is_identical(tmp_path_factory, config, seed):
     module = random_module(config, seed=seed)

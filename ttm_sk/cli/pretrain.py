@@ -50,13 +50,18 @@ def _train(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     state_file = Path(arguments.state_file) if arguments.state_file else None
-    loop = LoopSettings(is_bfloat16=arguments.bfloat16, state_file=state_file, time_limit=arguments.time_limit)
+    loop = LoopSettings(
+        is_bfloat16=arguments.bfloat16,
+        is_compiled=arguments.compile,
+        state_file=state_file,
+        time_limit=arguments.time_limit,
+    )
     checkpoint = pretrain(start, corpus, settings=settings, loop=loop, device=arguments.device)
     if not is_first_process():
         return 0
     run = checkpoint.provenance["runs"][-1]
     is_over = run["windows"] >= settings.schedule().n_steps * settings.batch_size
-    if not is_over and state_file is not None:
+    if not is_over and state_file is not None and settings.decay_share > 0:
         print(
             f"stopped by the time limit after {run['windows']:,} windows; the same command continues from {state_file}"
         )

@@ -162,7 +162,7 @@ class TTM(nn.Module):
         return self.head(features, anchor, templates.to(features.dtype), clues.to(features.dtype)), state
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
-        """Standardised values (0 where unobserved), weights (1 = observed), both of ``context_length``, and the scaling."""
+        """Standardised values (0 where unobserved) and weights (1 = observed) of the whole context, and the scaling."""
         length = self.config.context_length
         missing = max(0, length - context.shape[-1])
         context = functional.pad(context[..., -length:], (missing, 0))
