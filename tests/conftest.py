@@ -1,4 +1,4 @@
-"""What holds for every test: no network, the same random numbers, and GPU tests only where there is a GPU."""
+"""What holds for every test: no network, one thread, the same random numbers, GPU tests only where there is a GPU."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def _refuse_network(event: str, arguments: tuple) -> None:
 
 
 sys.addaudithook(_refuse_network)  # below every library, and for the whole run
+
+
+torch.set_num_threads(1)  # small tensors, and often several runs on one machine
 
 
 @pytest.fixture(autouse=True)

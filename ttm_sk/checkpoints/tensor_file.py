@@ -39,10 +39,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Tensors and a JSON header as one safetensors file, together with a hash of the tensors."""
+    """Tensors and a JSON header as one safetensors file, sealed by a hash of each."""
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {**header, "tensors_sha256": hash_tensors(content)}
-    write_atomically(path, save(content, metadata={HEADER_KEY: json.dumps(header)}))
+    sealed = {**header, "tensors_sha256": hash_tensors(content)}
+    sealed["header_sha256"] = _hash_header(sealed)
+    write_atomically(path, save(content, metadata={HEADER_KEY: json.dumps(sealed)}))
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If the file is missing, no safetensors file, or none of ours.
+        If the file is missing, no safetensors file, none of ours, or its header was changed.
     """
     if not path.is_file():
         raise CheckpointError(f"found no file {path}; give the path of a .safetensors checkpoint")
@@ -64,7 +65,8 @@ def read_header(path: Path) -> dict[str, Any]:
         ) from error
     if HEADER_KEY not in metadata:
         raise CheckpointError(
-            f"{path} is a safetensors file, but not one of ttm_sk: its header has no {HEADER_KEY!r} entry"
+            f"{path} is a safetensors file, but not one of ttm_sk: its header has no {HEADER_KEY!r} entry;"
+            " give a checkpoint that ttm_sk wrote"
         )
     try:
         header = json.loads(metadata[HEADER_KEY])
@@ -72,6 +74,9 @@ def read_header(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"the header of {path} is damaged: {error}") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"the header of {path} is damaged: expected a JSON object, found {type(header).__name__}")
+    seal = header.pop("header_sha256", None)
+    if seal != _hash_header(header):
+        raise CheckpointError(f"the header of {path} was changed after it was written; fetch or write the file again")
     return header
 
 
@@ -94,9 +99,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if found != expected:
         raise CheckpointError(
             f"the tensors of {path} were changed after they were written:"
-            f" their hash is {found[:12]}, expected {str(expected)[:12]}"
+            f" their hash is {found[:12]}, expected {str(expected)[:12]}; fetch or write the file again"
         )
     return tensors, header
+
+
+def _hash_header(header: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:

@@ -19,7 +19,14 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import CheckpointError, ConfigError
-from ttm_sk.estimators.frames import from_forecast, refuse_disorder, steps_ahead, text_columns, to_panel
+from ttm_sk.estimators.frames import (
+    from_forecast,
+    refuse_disorder,
+    shown_frequency,
+    steps_ahead,
+    text_columns,
+    to_panel,
+)
 from ttm_sk.inference.forecasting import check_effort, forecast_series
 from ttm_sk.models.ttm import TTM
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
@@ -165,17 +172,33 @@ class TTMForecaster(BaseForecaster):
             warnings.filterwarnings("ignore", r"Converting to PeriodArray/Index representation will drop timezone")
             return super()._check_fh(fh, pred_int)
 
+    def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
+        # The dates of a panel do not carry their frequency; without it sktime refuses dates as a horizon.
+        before = self.cutoff
+        super()._set_cutoff_from_y(y)
+        cutoff = self.cutoff
+        if isinstance(cutoff, pd.DatetimeIndex) and cutoff.freq is None:
+            frequency = shown_frequency(y) or getattr(before, "freq", None)
+            if frequency is not None and frequency.is_on_offset(cutoff[0]):
+                self._set_cutoff(pd.DatetimeIndex(cutoff, freq=frequency))
+
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
-        self._panel = to_panel(y)
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        self._remember(y)
         return self
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> TTMForecaster:
         if self._y is None:
             raise ConfigError("update needs what fit has seen; fit with set_config(remember_data=True), the default")
-        self._panel = to_panel(self._y)
+        self._remember(self._y)
         return self
+
+    def _remember(self, y: pd.DataFrame) -> None:
+        panel = to_panel(y)
+        seen = self.checkpoint_.config.context_length
+        panel.refuse_unseen(min(seen, self.context_length or seen))
+        self._panel = panel
 
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         forecast = self._forecast(fh, levels=(0.5,))

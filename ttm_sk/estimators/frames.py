@@ -13,7 +13,7 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from ttm_sk.errors import DataError, HorizonError
 
-__all__ = ["Panel", "from_forecast", "refuse_disorder", "steps_ahead", "text_columns", "to_panel"]
+__all__ = ["Panel", "from_forecast", "refuse_disorder", "shown_frequency", "steps_ahead", "text_columns", "to_panel"]
 
 TELLING_STAMPS = 3  # fewer time stamps do not show a frequency
 
@@ -54,6 +54,37 @@ class Panel:
         """The last time stamp of the ``i``-th instance, as an index of length one that knows its frequency."""
         end = self.ends[[i]]
         return pd.DatetimeIndex(end, freq=self.frequencies[i]) if isinstance(end, pd.DatetimeIndex) else end
+
+    def refuse_unseen(self, context_length: int) -> None:
+        """Name a series that a model which sees ``context_length`` steps knows nothing of.
+
+        Raises
+        ------
+        DataError
+            If all of the newest steps of a channel are missing.
+        """
+        for i, history in enumerate(self.histories):
+            is_empty = np.isnan(history[:, -context_length:]).all(axis=1)
+            if is_empty.any():
+                column = self.columns[int(np.argmax(is_empty))]
+                raise DataError(
+                    f"{self.describe(i)}, column {column!r}: no value among the newest {context_length} steps, which is"
+                    " all that the model looks at; fill the gap, or cut the rows off that are missing at the end"
+                )
+
+
+def shown_frequency(y: pd.DataFrame) -> Any:
+    """The offset that the dates of a frame show, those of its longest series; None where they show none."""
+    index = y.index
+    if isinstance(index, pd.MultiIndex):
+        starts = _first_rows(index)
+        stops = np.append(starts[1:], len(index))
+        longest = int(np.argmax(stops - starts))
+        index = index[starts[longest] : stops[longest]].get_level_values(-1)
+    if not isinstance(index, pd.DatetimeIndex) or len(index) < TELLING_STAMPS:
+        return getattr(index, "freq", None)
+    name = pd.infer_freq(index) if index.is_monotonic_increasing else None
+    return index.freq if name is None else pd.tseries.frequencies.to_offset(name)
 
 
 def refuse_disorder(y: Any) -> None:

@@ -59,9 +59,7 @@ class TTM(nn.Module):
             if c.n_resolutions
             else None
         )
-        layer = {"expansion": c.expansion, "gate": c.gate}
-        channels = {"n_channels": c.n_channels if c.mixes_channels else None}
-        decoder_channels = {"n_channels": c.n_channels if c.decoder_mixes_channels else None}
+        layer: dict[str, Any] = {"expansion": c.expansion, "gate": c.gate}
         self.backbone = nn.ModuleList(
             AdaptiveLevel(
                 factor=factor,
@@ -69,16 +67,20 @@ class TTM(nn.Module):
                 n_patches=c.n_patches,
                 width=c.width,
                 dropout=c.dropout,
+                n_channels=c.n_channels if c.mixes_channels else None,
                 **layer,
-                **channels,
             )
             for factor in c.level_factors
         )
         self.adapter = nn.Linear(c.width, c.decoder_width) if c.decoder_width != c.width else nn.Identity()
         self.decoder = nn.ModuleList(
             MixerLayer(
-                n_patches=c.n_patches, width=c.decoder_width, dropout=c.head_dropout, **layer, **decoder_channels
-            )  # type: ignore[arg-type]
+                n_patches=c.n_patches,
+                width=c.decoder_width,
+                dropout=c.head_dropout,
+                n_channels=c.n_channels if c.decoder_mixes_channels else None,
+                **layer,
+            )
             for _ in range(c.decoder_layers)
         )
         self.head = _make_head(c)
@@ -168,7 +170,7 @@ class TTM(nn.Module):
         context = functional.pad(context[..., -length:], (missing, 0))
         observed = functional.pad(observed[..., -length:], (missing, 0))
         recent = observed.clone()
-        recent[..., : length - self.config.scaling_length] = False
+        recent[..., : length - (self.config.scaling_length or length)] = False
         counted = torch.where(recent.any(-1, keepdim=True), recent, observed)
         state = measure_scale(
             context, counted, scaling=self.config.scaling, minimum_variance=self.config.minimum_variance

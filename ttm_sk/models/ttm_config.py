@@ -92,7 +92,6 @@ class TTMConfig:
     def __post_init__(self) -> None:
         for name in ("views", "levels"):
             object.__setattr__(self, name, _numbers(name, getattr(self, name), int if name == "views" else float))
-        object.__setattr__(self, "scaling_length", self.scaling_length or self.context_length)
         self._check_types()
         self._check_sizes()
         self._check_views()
@@ -210,7 +209,7 @@ class TTMConfig:
         for name in ("dropout", "head_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must lie in [0, 1)")
-        if not 1 <= self.scaling_length <= self.context_length:
+        if not 0 <= self.scaling_length <= self.context_length:
             raise ConfigError(
                 f"scaling_length={self.scaling_length} must lie in 1..context_length={self.context_length}; 0 means all"
             )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ttm_sk.checkpoints.tensor_file import read_tensors, write_tensors
 from ttm_sk.errors import CheckpointError
+from ttm_sk.models.ttm import TTM
 
 __all__ = ["RunState", "load_run_state", "save_run_state"]
 
@@ -49,7 +50,7 @@ class RunState:
         return {name: value / max(share, 1e-12) for name, value in self.average.items()}
 
 
-def save_run_state(path: Path, state: RunState, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def save_run_state(path: Path, state: RunState, module: TTM, optimiser: torch.optim.Optimizer) -> None:
     """Write the run so that :func:`load_run_state` continues it bit for bit."""
     tensors = {f"weights/{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
@@ -57,6 +58,7 @@ def save_run_state(path: Path, state: RunState, module: nn.Module, optimiser: to
         tensors |= {f"optimiser/{index}/{key}": torch.as_tensor(value) for key, value in entry.items()}
     header = {
         "kind": KIND,
+        "config": module.config.to_dict(),
         "step": state.step,
         "history": state.history,
         "seconds": state.seconds,
@@ -65,7 +67,7 @@ def save_run_state(path: Path, state: RunState, module: nn.Module, optimiser: to
     write_tensors(path, tensors, header)
 
 
-def load_run_state(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> RunState:
+def load_run_state(path: Path, module: TTM, optimiser: torch.optim.Optimizer) -> RunState:
     """Put a saved run back into ``module`` and ``optimiser`` and return the rest of it.
 
     Raises
@@ -76,12 +78,10 @@ def load_run_state(path: Path, module: nn.Module, optimiser: torch.optim.Optimiz
     tensors, header = read_tensors(path)
     if header.get("kind") != KIND:
         raise CheckpointError(f"{path} holds no training run; give another state file, or delete it to begin anew")
-    weights = _part(tensors, "weights/")
+    if header["config"] != module.config.to_dict():
+        raise CheckpointError(f"{path} is a run of another architecture; delete it to begin anew")
+    module.load_state_dict(_part(tensors, "weights/"), strict=True)
     device = next(module.parameters()).device
-    try:
-        module.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} is a run of another architecture; delete it to begin anew") from error
     stored = optimiser.state_dict()
     stored["state"] = {}
     for name, value in _part(tensors, "optimiser/").items():
