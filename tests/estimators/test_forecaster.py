@@ -123,7 +123,8 @@ def test_when_values_are_missing_then_the_forecast_is_finite(y):
 
 
 def test_when_no_value_is_as_new_as_the_model_looks_back_then_it_says_so():
-    y = table().where(lambda y: y.index < 20)
+    y = table()
+    y.iloc[20:] = np.nan
     with pytest.raises(DataError, match="y, column 'a': no value among the newest 32 steps.*fill the gap"):
         small().fit(y)
     with pytest.raises(DataError, match="no value among the newest 5 steps"):
