@@ -43,8 +43,8 @@ class Checkpoint:
     """
 
     config: TTMConfig
-    weights: Mapping[str, Tensor]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Tensor] = field(repr=False)
+    provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
     calibration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -60,7 +60,7 @@ class TTMForecaster(BaseForecaster):
     batch_size : int, default=256
         Series in one pass; lower it where memory is short.
     pretrain_windows : int, default=20000
-        Windows that :meth:`pretrain` trains on.
+        Windows that :meth:`pretrain` trains on. Note that sktime's ``set_params`` forgets what ``pretrain`` learnt.
     random_state : int, optional
         Seed of :meth:`pretrain`; forecasts are deterministic.
 
@@ -316,26 +316,9 @@ def _open_bundled(name: str) -> Checkpoint:
 
 def shared_module(checkpoint: Checkpoint, device: str) -> TTM:
     """A module for inference alone; forecasters with the same weights share it, and nothing ever trains it."""
-    return _shared_module(_ByHash(checkpoint), str(resolve_device(device)))
-
-
-class _ByHash:
-    """A checkpoint that equals every other with the same weights and architecture."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
-
-    def __hash__(self) -> int:
-        return hash(self.checkpoint.hash)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _ByHash)
-            and self.checkpoint.hash == other.checkpoint.hash
-            and self.checkpoint.config == other.checkpoint.config
-        )
+    return _shared_module(checkpoint, str(resolve_device(device)))
 
 
 @lru_cache(maxsize=4)
-def _shared_module(key: _ByHash, device: str) -> TTM:
-    return key.checkpoint.build().requires_grad_(False).to(device)
+def _shared_module(checkpoint: Checkpoint, device: str) -> TTM:
+    return checkpoint.build().requires_grad_(False).to(device)
