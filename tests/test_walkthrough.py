@@ -68,7 +68,8 @@ def rolled(module, padded) -> np.ndarray:
         padded.observed,
         horizon=HORIZON,
         context_length=module.context_length,
-        median=module.levels.index(0.5),
+        levels=module.levels,
+        paths=rollout.FIVE_PATHS,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from strategies import few
 
 from ttm_sk.errors import ConfigError
-from ttm_sk.inference.quantiles import at_levels
+from ttm_sk.inference.quantiles import at_levels, pool
 
 KNOWN = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 FAN = np.array([1.0, 2.0, 4.0])
@@ -61,3 +61,25 @@ def test_when_only_points_are_known_then_the_median_comes_back():
 def test_when_only_points_are_known_and_a_quantile_is_asked_for_then_it_raises():
     with pytest.raises(ConfigError, match="forecasts points only"):
         at_levels(np.array([[3.0]]), known=(0.5,), wanted=(0.5, 0.9))
+
+
+def test_when_forecasts_agree_then_their_pool_is_close_to_each():
+    levels = (0.1, 0.3, 0.5, 0.7, 0.9)
+    one = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    pooled = pool(np.tile(one, (1, 3, 1, 1, 1)), levels=levels)[0, 0, 0]
+    np.testing.assert_allclose(pooled[2], 3.0)
+    assert (np.abs(pooled - one) <= 0.5).all()
+    assert (np.diff(pooled) >= 0).all()
+
+
+def test_when_there_is_one_path_then_the_pool_is_that_path():
+    quantiles = np.random.default_rng(0).normal(size=(2, 1, 3, 4, 5))
+    np.testing.assert_array_equal(pool(quantiles, levels=(0.1, 0.3, 0.5, 0.7, 0.9)), quantiles[:, 0])
+
+
+def test_when_forecasts_lie_apart_then_the_pool_spans_both():
+    near, far = np.array([-1.0, 0.0, 1.0]), np.array([99.0, 100.0, 101.0])
+    low, middle, high = pool(np.stack([near, far]).reshape(1, 2, 1, 1, 3), levels=(0.1, 0.5, 0.9)).ravel()
+    assert low < 1
+    assert 1 < middle < 99
+    assert high > 99

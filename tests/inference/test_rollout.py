@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few
 
-from ttm_sk.errors import HorizonError
+from ttm_sk.errors import ConfigError, HorizonError
 from ttm_sk.inference import rollout
+
+OPTIONS = {"levels": (0.1, 0.5, 0.9)}
 
 
 class Counter:
@@ -28,7 +30,7 @@ class Counter:
 def forecast(step, *, horizon: int, context: np.ndarray | None = None, context_length: int = 6) -> np.ndarray:
     context = np.zeros((2, 1, 4), dtype=np.float32) if context is None else context
     observed = np.ones(context.shape, dtype=bool)
-    return rollout.forecast(step, context, observed, horizon=horizon, context_length=context_length, median=1)
+    return rollout.forecast(step, context, observed, horizon=horizon, context_length=context_length, **OPTIONS)
 
 
 @few
@@ -64,15 +66,45 @@ def test_when_fed_back_then_steps_count_as_observed_and_the_oldest_are_dropped()
 def test_when_steps_were_unobserved_then_they_stay_so_beside_the_fed_back_ones():
     step = Counter(2)
     observed = np.array([[[False, True, True]]])
-    rollout.forecast(step, np.ones((1, 1, 3)), observed, horizon=3, context_length=9, median=1)
+    rollout.forecast(step, np.ones((1, 1, 3)), observed, horizon=3, context_length=9, **OPTIONS)
     assert step.flags[1].tolist() == [[[False, True, True, True, True]]]
 
 
 def test_when_rolled_out_then_the_callers_arrays_stay():
     context, observed = np.ones((1, 1, 4)), np.ones((1, 1, 4), dtype=bool)
-    rollout.forecast(Counter(1), context, observed, horizon=5, context_length=4, median=1)
+    rollout.forecast(Counter(1), context, observed, horizon=5, context_length=4, **OPTIONS)
     assert (context == 1).all()
     assert context.shape == observed.shape == (1, 1, 4)
+
+
+def test_when_several_quantiles_are_fed_back_then_each_is_a_future_of_its_own():
+    step = Counter(1)
+    context, observed = np.zeros((2, 1, 3), dtype=np.float32), np.ones((2, 1, 3), dtype=bool)
+    result = rollout.forecast(step, context, observed, horizon=3, context_length=9, paths=(0.1, 0.5, 0.9), **OPTIONS)
+    assert [part.shape[0] for part in step.contexts] == [2, 6, 6]
+    assert step.contexts[1][:, 0, -1].tolist() == [-9, 1, 11] * 2
+    assert result.shape == (2, 1, 3, 3)
+    np.testing.assert_allclose(result[..., 1], [[[1, 2, 3]]] * 2)
+
+
+def test_when_several_quantiles_are_fed_back_then_intervals_widen_with_the_horizon():
+    context, observed = np.zeros((1, 1, 3), dtype=np.float32), np.ones((1, 1, 3), dtype=bool)
+    many = {"horizon": 4, "context_length": 9, "paths": (0.1, 0.5, 0.9), **OPTIONS}
+    width = np.ptp(rollout.forecast(Counter(1), context, observed, **many), axis=-1)[0, 0]
+    assert (np.diff(width) > 0).all()
+
+
+def test_when_a_path_is_no_level_of_the_model_then_it_raises():
+    with pytest.raises(ConfigError, match=r"cannot feed back the levels \[0.3\]"):
+        rollout.forecast(
+            Counter(1),
+            np.zeros((1, 1, 3)),
+            np.ones((1, 1, 3), bool),
+            horizon=2,
+            context_length=9,
+            paths=(0.3,),
+            **OPTIONS,
+        )
 
 
 @pytest.mark.parametrize("horizon", [0, -3])

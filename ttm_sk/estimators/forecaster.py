@@ -51,8 +51,8 @@ class TTMForecaster(BaseForecaster):
     fit_strategy : str, default="zero-shot"
         What ``fit`` trains: nothing. Other strategies are not part of this version and raise.
     effort : {"fast", "plain"}, default="fast"
-        ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series: better, and twice the
-        time.
+        ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series, and beyond the model's
+        own horizon of 96 steps follows five possible futures instead of one: better, at two (ten) times the cost.
     context_length : int, optional
         Newest steps of the history to use; None uses as many as the model can see.
     device : str, default="auto"

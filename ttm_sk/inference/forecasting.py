@@ -55,11 +55,12 @@ def forecast_series(
     histories
         Arrays ``(time,)`` or ``(channel, time)`` of any length from one step; NaN = not observed.
     horizon
-        Steps ahead; beyond the model's own horizon its median is fed back.
+        Steps ahead; beyond the model's own horizon its forecast is fed back.
     levels
         Quantile levels, in (0, 1).
     effort
-        ``"plain"``: one pass; ``"fast"``: the sign-symmetric average of two.
+        ``"plain"``: one pass, and the median fed back; ``"fast"``: the sign-symmetric average of two, and five
+        quantiles fed back, each as a future of its own.
     batch_size
         Rows in one pass.
     context_length
@@ -93,7 +94,13 @@ def forecast_series(
         _check_symmetric(known)
         step = sign_symmetric(step)
     scaled = rollout.forecast(
-        step, padded.context, padded.observed, horizon=horizon, context_length=longest, median=known.index(0.5)
+        step,
+        padded.context,
+        padded.observed,
+        horizon=horizon,
+        context_length=longest,
+        levels=known,
+        paths=[level for level in rollout.FIVE_PATHS if level in known] if effort == "fast" else [0.5],
     )
     quantiles = at_levels(padded.restore(scaled), known=known, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
