@@ -7,8 +7,9 @@ several threads. Every process draws its own share of the batch and the gradient
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,32 +106,51 @@ def train(
     began = last_saved = time.monotonic()
     seconds_before = state.seconds
     module.train()
-    if settings.is_compiled:
-        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)  # type: ignore[method-assign]
-    with Progress(
-        total=schedule.n_steps, start=state.step, unit=settings.batch_size, is_quiet=is_quiet or rank > 0
-    ) as progress:
-        while state.step < schedule.n_steps:
-            batch = batch_at(state.step, share, rank).to(device)
+    bar = Progress(total=schedule.n_steps, start=state.step, unit=settings.batch_size, is_quiet=is_quiet or rank > 0)
+    with bar as progress, _compiled(module, settings.is_compiled):
+        for batch in _prefetched(batch_at, range(state.step, schedule.n_steps), share, rank):
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 torch.manual_seed(state.step * n_ranks + rank)  # dropout, too, depends on the step alone
-                loss = _step(module, batch, objective, optimiser, schedule.rate(state.step), settings, n_ranks)
+                loss = _step(
+                    module, batch.to(device), objective, optimiser, schedule.rate(state.step), settings, n_ranks
+                )
             state.absorb(module, loss, decay=settings.average)
             progress.advance(loss)
             state.seconds = seconds_before + time.monotonic() - began
-            is_over = _agreed(
-                settings.time_limit is not None and time.monotonic() - began > settings.time_limit, n_ranks
-            )
+            is_over = _is_time_up(settings.time_limit, time.monotonic() - began, n_ranks)
             is_due = time.monotonic() - last_saved > settings.save_every
             if settings.state_file is not None and rank == 0 and (is_due or is_over or state.step == schedule.n_steps):
                 save_run_state(settings.state_file, state, module, optimiser)
                 last_saved = time.monotonic()
             if is_over:
                 break
-    if settings.is_compiled:
-        del module.forecast_scaled
     module.eval()
     return TrainingResult(state.step, state.averaged(decay=settings.average), state.history, state.seconds)
+
+
+def _prefetched(
+    batch_at: Callable[[int, int, int], Batch], indices: range, share: int, rank: int
+) -> Generator[Batch, None, None]:
+    """Batch after batch, the next one drawn in a thread while this one is learnt from."""
+    with ThreadPoolExecutor(max_workers=1) as drawer:
+        coming = [drawer.submit(batch_at, index, share, rank) for index in indices[:1]]
+        for index in indices:
+            batch = coming.pop().result()
+            if index + 1 in indices:
+                coming.append(drawer.submit(batch_at, index + 1, share, rank))
+            yield batch
+
+
+@contextmanager
+def _compiled(module: TTM, is_wanted: bool) -> Generator[None, None, None]:
+    """Inside, the module's scaled forecast is compiled; afterwards it is what it was."""
+    if is_wanted:
+        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if is_wanted:
+            del module.forecast_scaled
 
 
 def _step(
@@ -181,10 +201,10 @@ def _average_gradients(module: nn.Module, n_ranks: int) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def _agreed(wish: bool, n_ranks: int) -> bool:
-    """Whether any process wishes it, so that all of them leave the loop at the same step."""
-    if n_ranks == 1:
-        return wish
-    flag = torch.tensor(float(wish))
+def _is_time_up(limit: float | None, passed: float, n_ranks: int) -> bool:
+    """Whether the time of any process is up, so that all of them leave the loop at the same step."""
+    if limit is None or n_ranks == 1:
+        return limit is not None and passed > limit
+    flag = torch.tensor(float(passed > limit))
     distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
     return bool(flag)
