@@ -16,6 +16,7 @@ import ttm_sk
 from ttm_sk.checkpoints.hub import BUNDLED
 from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
 from ttm_sk.cli import main
+from ttm_sk.cli.output import readable
 from ttm_sk.models.ttm import TTM, TTMConfig
 
 SMALL = TTMConfig(
@@ -89,6 +90,25 @@ def test_when_a_panel_is_forecast_then_ids_and_targets_are_columns(tmp_path, sal
     written = pd.read_parquet(output)
     assert written.columns.tolist() == ["id", "time", "target", "forecast", "0.1", "0.5", "0.9"]
     assert written.groupby(["id", "target"]).size().tolist() == [4] * 6
+
+
+def test_when_stamps_have_a_time_zone_then_offsets_are_printed(tmp_path, sales, small, capsys):
+    hours = pd.date_range("2024-01-01", periods=30, freq="h", tz="Europe/Berlin")
+    assert main(["forecast", write(tmp_path, sales.assign(day=hours)), "--horizon", "2", "--model", small]) == 0
+    assert "2024-01-02 05:00+0000" in capsys.readouterr().out
+
+
+def test_when_a_number_rounds_to_zero_then_it_has_no_minus():
+    assert readable(pd.DataFrame({"forecast": [-0.3, 5000.0]}))["forecast"].tolist() == ["0", "5,000"]
+
+
+@pytest.mark.parametrize(("name", "message"), [("data.csv", r"the file with the data"), ("folder.csv", r"a folder")])
+def test_when_the_output_is_the_data_or_a_folder_then_nothing_is_written(tmp_path, sales, small, capsys, name, message):
+    (tmp_path / "folder.csv").mkdir()
+    data = write(tmp_path, sales)
+    assert main(["forecast", data, "--horizon", "2", "--model", small, "--output", str(tmp_path / name)]) == 2
+    assert re.search(f"--output: .*{message}", capsys.readouterr().err)
+    pd.testing.assert_frame_equal(pd.read_csv(data), sales)
 
 
 def test_when_the_panel_is_large_then_a_summary_is_printed(tmp_path, sales, small, capsys):

@@ -247,6 +247,23 @@ def test_when_a_column_has_two_roles_then_it_is_refused():
     assert "named twice" in refusal(daily(), target="sales", id="sales")
 
 
+@pytest.mark.parametrize("text", ["10,01", "1.234,50", "1,234.5", "$12.50", "-3,5 €", "12 %"])
+def test_when_numbers_are_written_with_other_signs_then_the_remedy_is_named(text):
+    message = refusal(daily(sales=[text] * 12))
+    assert message.startswith("found no column of numbers")
+    assert f"'sales' holds text such as {text!r}: write numbers as 1234.5" in message
+
+
+def test_when_the_columns_are_words_then_no_remedy_is_named():
+    assert refusal(daily(kind=["bread"] * 12)).endswith("columns are 'day', 'kind'")
+
+
+def test_when_pandas_wrote_its_index_then_it_is_no_series(tmp_path):
+    daily().to_csv(tmp_path / "x.csv")
+    assert to_series(read_table(tmp_path / "x.csv")).columns.tolist() == ["sales"]
+    assert len(read_all_series(tmp_path / "x.csv")) == 1
+
+
 def test_when_several_columns_could_be_meant_then_they_are_listed():
     assert "could be forecast: 'a', 'b'" in refusal(daily(a=1, b=2))
     assert "could be the time: 'day', 'paid'" in refusal(daily(x=1.0, paid="2024-05-05"))

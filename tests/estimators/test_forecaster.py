@@ -24,7 +24,7 @@ from strategies import random_module, small_config
 
 from ttm_sk import TTMForecaster, load_checkpoint, save_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
-from ttm_sk.errors import CheckpointError, ConfigError, DataError
+from ttm_sk.errors import CheckpointError, ConfigError, DataError, HorizonError
 from ttm_sk.estimators import forecaster as forecaster_module
 from ttm_sk.estimators.forecaster import shared_module
 from ttm_sk.models.ttm import DEFAULT_LEVELS
@@ -347,6 +347,22 @@ def test_when_an_update_fails_then_the_forecaster_is_as_before():
         fitted.update(y.iloc[43:50])
     pd.testing.assert_series_equal(fitted.predict(fh=FH), before)
     fitted.update(y.iloc[40:])
+
+
+def test_when_an_update_has_another_column_then_it_is_named_and_nothing_changes():
+    y = wave(DAYS, name="sales")
+    fitted = small().fit(y.iloc[:40])
+    before = fitted.predict(fh=FH)
+    with pytest.raises(DataError, match=r"found the column 0, expected 'sales'; name it as in fit"):
+        fitted.update(wave(DAYS).iloc[40:])
+    pd.testing.assert_series_equal(fitted.predict(fh=FH), before)
+
+
+@pytest.mark.parametrize("kinds", [(pd.DatetimeIndex, pd.PeriodIndex), (pd.PeriodIndex, pd.DatetimeIndex)])
+def test_when_the_horizon_has_another_kind_of_stamps_then_both_are_named(kinds):
+    y = wave(kinds[0](DAYS.astype(str), freq="D"))
+    with pytest.raises(HorizonError, match=f"ends with a {kinds[0].__name__}; give both the same kind"):
+        small().fit(y).predict(fh=kinds[1](["2024-03-05"], freq="D"))
 
 
 def test_when_data_are_not_remembered_then_an_update_says_what_it_needs():

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts = {
         "architecture": f"ttm, {checkpoint.n_parameters:,} parameters",
         "context": f"up to {config.context_length:,} steps, as means over {', '.join(map(str, config.views))} step(s)",
-        "horizon": f"{config.prediction_length} steps in one pass; more by feeding the median back",
+        "horizon": f"{config.prediction_length} steps in one pass; more by feeding the forecast back",
         "levels": " ".join(f"{level:g}" for level in config.levels) or "none (points only)",
         "training": f"{provenance.get('windows', 0):,} windows, {provenance.get('seconds', 0):,.0f} seconds",
         "data sets": f"{len(provenance.get('datasets', []))} (--json lists them)",

@@ -40,6 +40,8 @@ def is_first_process() -> bool:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table as text: numbers with four digits or more and equally many decimals, stamps without empty parts.
 
+    Stamps that know their time zone carry their offset from UTC.
+
     Examples
     --------
     >>> import pandas as pd
@@ -49,13 +51,15 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     text = table.astype(str)
     for name in table.select_dtypes(["datetime", "datetimetz"]).columns:
         is_day = bool((table[name] == table[name].dt.normalize()).all())
-        text[name] = table[name].dt.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M:%S").str.removesuffix(":00")
+        stamps = table[name].dt
+        offset = stamps.strftime("%z") if stamps.tz is not None else ""
+        text[name] = stamps.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M:%S").str.removesuffix(":00") + offset
     numbers = [name for name in table.select_dtypes("number").columns if name not in NAMES]
     largest = max((abs(x) for x in table[numbers].to_numpy().ravel() if math.isfinite(x)), default=0.0)
     decimals = max(0, 3 - math.floor(math.log10(largest))) if largest > 0 else 1
-    form = f",.{decimals}f" if decimals <= MOST_DECIMALS else ".3e"
+    form = f"z,.{decimals}f" if decimals <= MOST_DECIMALS else "z.3e"  # z: no minus before what rounds to 0
     for name in numbers:
-        text[name] = [format(value + 0.0, form) for value in table[name]]
+        text[name] = [format(value, form) for value in table[name]]
     return text
 
 
@@ -72,11 +76,13 @@ def check_ending(path: str | None, endings: Sequence[str], *, option: str) -> st
     Raises
     ------
     ConfigError
-        For another one.
+        For another one, and for a folder.
     """
     ending = next((ending for ending in endings if path and path.lower().endswith(ending)), "")
     if path and not ending:
         raise ConfigError(f"{option}: found {path!r}, expected a name that ends in {', '.join(endings)}")
+    if path and Path(path).is_dir():
+        raise ConfigError(f"{option}: found a folder {path!r}, expected the name of a file")
     return ending
 
 

@@ -127,7 +127,11 @@ def _command(commands: argparse._SubParsersAction, name: str, summary: str, exam
 
 
 def _add_columns(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--time", metavar="C", help="column of the time stamps (default: the only one with dates)")
+    command.add_argument(
+        "--time",
+        metavar="C",
+        help="column of the time stamps (default: the only one with dates); with offsets they are read as UTC",
+    )
     command.add_argument("--id", metavar="C", help="column that says which series a row belongs to")
     command.add_argument("--freq", metavar="F", help="grid for the time stamps: D, h, 30min, MS, ...; gaps are missing")
 

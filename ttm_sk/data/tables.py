@@ -21,6 +21,7 @@ __all__ = ["load_example", "numeric_columns", "read_all_series", "read_table", "
 
 EXAMPLES = Path(__file__).with_name("examples")
 SEPARATORS = ",;\t|"
+FOREIGN_NUMBER = re.compile(r"[-+]?\s*[^\w\s]?\s*\d[\d.,'\s]*[^\w\s]?")
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "year")
 
 
@@ -115,12 +116,15 @@ def to_series(
 def numeric_columns(frame: pd.DataFrame, *, taken: Sequence[str | None] = ()) -> list[str]:
     """The columns that hold numbers (text that is mostly numbers included), but for ``taken`` ones.
 
+    A nameless column that counts the rows, as pandas writes one for its index, is left out.
+
     Examples
     --------
     >>> numeric_columns(pd.DataFrame({"day": ["2024-01-01"], "a": [1], "b": [2.5]}))
     ['a', 'b']
     """
-    return [name for name in frame.columns if name not in taken and _is_mostly_numeric(frame[name])]
+    free = [name for name in frame.columns if name not in taken]
+    return [name for name in free if _is_mostly_numeric(frame[name]) and not _counts_rows(frame[name])]
 
 
 def read_all_series(
@@ -268,8 +272,23 @@ def _only_target(table: pd.DataFrame, *, taken: Sequence[str | None]) -> str:
             " (--target)"
         )
     if not found:
-        raise DataError(f"found no column of numbers to forecast{_columns(table)}")
+        raise DataError(f"found no column of numbers to forecast{_columns(table)}{_foreign_number(table, taken)}")
     return found[0]
+
+
+def _foreign_number(table: pd.DataFrame, taken: Sequence[str | None]) -> str:
+    """What to do about the first column of numbers with a decimal comma, a separator of thousands or a currency."""
+    for name in table.columns:
+        text = table[name].dropna().head(SAMPLE).astype(str)
+        is_free = name not in taken and not holds_dates(table[name])
+        if is_free and len(text) and text.str.fullmatch(FOREIGN_NUMBER).all():
+            return f"; {name!r} holds text such as {text.iloc[0]!r}: write numbers as 1234.5, the decimal sign a point"
+    return ""
+
+
+def _counts_rows(column: pd.Series) -> bool:
+    """Whether it is the index that pandas wrote: a first column without a name, 0, 1, 2 and so on."""
+    return str(column.name) == "Unnamed: 0" and bool((column == np.arange(len(column))).all())
 
 
 def _is_mostly_numeric(column: pd.Series) -> bool:

@@ -18,7 +18,7 @@ from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.device import resolve_device
-from ttm_sk.errors import CheckpointError, ConfigError
+from ttm_sk.errors import CheckpointError, ConfigError, DataError, HorizonError
 from ttm_sk.estimators.frames import (
     from_forecast,
     refuse_disorder,
@@ -155,7 +155,8 @@ class TTMForecaster(BaseForecaster):
 
     @contextmanager
     def _unchanged_by_failure(self, y: Any) -> Iterator[None]:
-        before = self.__dict__.copy()
+        # sktime changes some of its dictionaries in place, for example the one that keeps the name of a series
+        before = {name: value.copy() if isinstance(value, dict) else value for name, value in self.__dict__.items()}
         try:
             yield
         except BaseException as error:
@@ -170,7 +171,13 @@ class TTMForecaster(BaseForecaster):
         # sktime compares dates with the cutoff as periods, which have no time zone; pandas warns of that.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"Converting to PeriodArray/Index representation will drop timezone")
-            return super()._check_fh(fh, pred_int)
+            try:
+                return super()._check_fh(fh, pred_int)
+            except AssertionError as error:  # all that sktime says of dates where periods are needed, or the reverse
+                raise HorizonError(
+                    "the horizon has other time stamps than the series, which ends with a"
+                    f" {type(self.cutoff).__name__}; give both the same kind, or ask for numbers of steps"
+                ) from error
 
     def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
         # The dates of a panel do not carry their frequency; without it sktime refuses dates as a horizon.
@@ -191,6 +198,11 @@ class TTMForecaster(BaseForecaster):
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> TTMForecaster:
         if self._y is None:
             raise ConfigError("update needs what fit has seen; fit with set_config(remember_data=True), the default")
+        fitted = self._panel.columns.tolist()
+        if others := [name for name in self._y.columns.tolist() if name not in fitted]:  # sktime adds them to the past
+            raise DataError(
+                f"update found the column {others[0]!r}, expected {', '.join(map(repr, fitted))}; name it as in fit"
+            )
         self._remember(self._y)
         return self
 
