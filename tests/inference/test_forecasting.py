@@ -194,3 +194,16 @@ def test_when_on_cuda_then_the_forecast_equals_the_cpus():
     expected = forecast_series(MODULE, histories, 20, levels=(0.1, 0.5, 0.9))
     found = forecast_series(on_cuda.to(torch.device("cuda")), histories, 20, levels=(0.1, 0.5, 0.9))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"histories": np.ones(5)}, r"expected several histories; pass \[history\]"),
+        ({"horizon": 2.5}, "found a horizon of 2.5 steps"),
+        ({"batch_size": 0}, "batch_size=0 must be at least 1"),
+    ],
+)
+def test_when_an_argument_is_of_another_kind_then_the_error_says_which(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        forecast_series(MODULE, **{"histories": [np.arange(5.0)], "horizon": 2, **arguments})

@@ -11,7 +11,7 @@ from strategies import small_config
 
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
-from ttm_sk.errors import ConfigError
+from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
@@ -113,3 +113,26 @@ def test_when_settings_are_impossible_then_it_raises(changes):
 def test_when_the_device_does_not_exist_then_it_raises():
     with pytest.raises(ConfigError, match="names no device"):
         pretrain(TTMConfig.tiny(), settings=SETTINGS, device="abacus", is_quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({"seed": 9}, "seed"), ({"peak": 1e-5}, "peak"), ({"corpus": some_corpus("others")}, "datasets")],
+)
+def test_when_a_saved_run_was_another_then_it_is_not_continued(tmp_path, changes, name):
+    loop = LoopSettings(state_file=tmp_path / "run.state")
+    run(corpus=some_corpus(), loop=loop)
+    with pytest.raises(CheckpointError, match=f"holds another run: its {name} is"):
+        run(**{"corpus": some_corpus(), "loop": loop, **changes})
+
+
+def test_when_a_saved_run_began_from_other_weights_then_it_is_not_continued(tmp_path):
+    loop = LoopSettings(state_file=tmp_path / "run.state")
+    run(run(), loop=loop)
+    with pytest.raises(CheckpointError, match="its start is"):
+        run(loop=loop)
+
+
+def test_when_the_start_is_a_name_then_the_error_says_how_to_open_it():
+    with pytest.raises(ConfigError, match="open a file with load_checkpoint"):
+        pretrain("ttm-tiny")

@@ -32,7 +32,7 @@ class Checkpoint:
     weights
         Tensors by name, exactly those of ``TTM(config).state_dict()``; never changed after construction.
     provenance
-        What the weights saw and how: windows, seconds, data sets, commit. JSON types.
+        What the weights saw and how: windows, seconds, data sets, settings, version. JSON types.
     calibration
         What inference may correct by; empty for none. JSON types.
 

@@ -153,7 +153,7 @@ class _Fingerprints(NamedTuple):
 def held_out_match(values: np.ndarray) -> str | None:
     """Name of the held-out data set that a series copies, or None.
 
-    The copy may be shifted, scaled by a positive factor, rounded to a few hundredths of its spread, given as its
+    The copy may be shifted, scaled by a positive factor, rounded to a few thousandths of its spread, given as its
     logarithm, or cut at either end down to about 40 steps. A resampled, differenced or seasonally adjusted series is
     another series and is not recognised.
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ttm_sk.data.padding import pad
-from ttm_sk.errors import ConfigError
+from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
 from ttm_sk.inference.quantiles import at_levels
 from ttm_sk.inference.symmetry import sign_symmetric
@@ -38,7 +38,7 @@ def check_effort(effort: str) -> None:
 
 def forecast_series(
     module: TTM,
-    histories: Sequence[np.ndarray],
+    histories: Sequence[np.ndarray] | np.ndarray,
     horizon: int,
     *,
     levels: Sequence[float] = (0.5,),
@@ -84,8 +84,10 @@ def forecast_series(
     (2, 12, 3)
     """
     check_effort(effort)
-    if context_length is not None and context_length < 1:
-        raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
+    _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
+    if isinstance(histories, np.ndarray) and histories.ndim == 1:
+        raise DataError("found one array of numbers, expected several histories; pass [history]")
+    histories = list(histories)
     longest = min(module.context_length, context_length or module.context_length)
     padded = pad(histories, context_length=longest)
     step = torch_step(module, batch_size=batch_size, device=_device_of(module))
@@ -104,6 +106,15 @@ def forecast_series(
     )
     quantiles = at_levels(padded.restore(scaled), known=known, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
+
+
+def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) -> None:
+    if not isinstance(horizon, (int, np.integer)):
+        raise HorizonError(f"found a horizon of {horizon!r} steps; it must be a whole number of at least 1")
+    if batch_size < 1:
+        raise ConfigError(f"batch_size={batch_size} must be at least 1")
+    if context_length is not None and context_length < 1:
+        raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
 
 
 def _check_symmetric(levels: Sequence[float]) -> None:

@@ -13,7 +13,7 @@ def sign_symmetric(step: Step) -> Step:
     """A step that averages ``f(x)`` with ``-f(-x)``, whose quantiles stand in reverse order.
 
     It needs levels that are symmetric around the median, which the levels of this package's heads are. Source of the
-    idea and of its effect: Reverso (arXiv reference in ``docs/experiments.md``); it takes two passes.
+    idea: Reverso (github.com/shinfxh/reverso). It takes two passes.
 
     Examples
     --------

@@ -7,7 +7,7 @@ several threads. Every process draws its own share of the batch and the gradient
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ttm_sk.data.windows import Batch
+from ttm_sk.errors import ConfigError
 from ttm_sk.models.ttm import TTM
 from ttm_sk.training.objectives import Objective
 from ttm_sk.training.progress import Progress
@@ -79,6 +80,7 @@ def train(
     schedule: Schedule,
     settings: LoopSettings,
     *,
+    identity: Mapping[str, Any] | None = None,
     is_quiet: bool = False,
 ) -> TrainingResult:
     """Train ``module`` in place and return the averaged weights.
@@ -89,8 +91,17 @@ def train(
         ``(index, size, rank) -> Batch``: a function of nothing else, so that a resumed run sees the same.
     objective
         What to minimise.
+    identity
+        What makes this run the one that it is, in JSON types; a saved run with another identity is not continued.
     is_quiet
         No progress bar.
+
+    Raises
+    ------
+    ConfigError
+        If the batch cannot be divided between the processes.
+    CheckpointError
+        If the state file holds another run.
 
     Notes
     -----
@@ -98,11 +109,15 @@ def train(
     """
     rank, n_ranks = _place_in_team()
     optimiser = _optimiser(module, settings)
-    state = RunState.begin(module)
+    state = RunState.begin(module, identity or {})
     if settings.state_file is not None and settings.state_file.exists():
-        state = load_run_state(settings.state_file, module, optimiser)
+        state = load_run_state(settings.state_file, module, optimiser, identity or {})
     device = next(module.parameters()).device
-    share = settings.batch_size // n_ranks
+    share, remainder = divmod(settings.batch_size, n_ranks)
+    if remainder:
+        raise ConfigError(
+            f"batch_size={settings.batch_size} cannot be divided between {n_ranks} processes; choose a multiple"
+        )
     began = last_saved = time.monotonic()
     seconds_before = state.seconds
     module.train()

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ttm_sk import __version__
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.data.sampling import WindowSampler
@@ -93,7 +94,9 @@ def pretrain(
     Raises
     ------
     ConfigError
-        If the settings contradict each other.
+        If the settings contradict each other, or ``start`` is neither a config nor a checkpoint.
+    CheckpointError
+        If ``loop.state_file`` holds a run with another start, other data or other settings.
 
     Examples
     --------
@@ -114,6 +117,8 @@ def pretrain(
     settings, loop = settings or PretrainSettings(), loop or LoopSettings()
     if corpus is None:
         settings = replace(settings, synthetic_share=1.0)
+    if not isinstance(start, (TTMConfig, Checkpoint)):
+        raise ConfigError(f"start={start!r} must be a TTMConfig or a Checkpoint; open a file with load_checkpoint")
     config = start.config if isinstance(start, Checkpoint) else start
     if config.n_resolutions or config.mixes_channels or config.decoder_mixes_channels:
         raise ConfigError(
@@ -134,6 +139,11 @@ def pretrain(
         scaled_loss,
         settings.schedule(),
         replace(loop, batch_size=settings.batch_size),
+        identity={
+            "start": start.hash if isinstance(start, Checkpoint) else None,
+            "datasets": sorted(corpus.datasets) if corpus else [],
+            **asdict(settings),
+        },
         is_quiet=is_quiet,
     )
     weights = {name: value.cpu() for name, value in result.averaged.items()}
@@ -157,7 +167,7 @@ def _provenance(
 ) -> dict[str, Any]:
     before = dict(start.provenance) if isinstance(start, Checkpoint) else {}
     datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
-    run = {"windows": n_windows, "seconds": round(seconds, 1), "settings": asdict(settings)}
+    run = {"windows": n_windows, "seconds": round(seconds, 1), "settings": asdict(settings), "version": __version__}
     return {
         "windows": before.get("windows", 0) + n_windows,
         "seconds": round(before.get("seconds", 0.0) + seconds, 1),

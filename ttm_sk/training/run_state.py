@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +22,20 @@ KIND = "training run"
 
 @dataclass
 class RunState:
-    """Steps done, the running average of the weights, and the loss so far."""
+    """Steps done, the running average of the weights, the loss so far, and what the run is a run of."""
 
     step: int
     average: dict[str, Tensor]
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     loss_sum: float = 0.0
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, module: nn.Module) -> RunState:
+    def begin(cls, module: nn.Module, identity: Mapping[str, Any]) -> RunState:
         """The state before the first step."""
-        return cls(0, {name: torch.zeros_like(value) for name, value in module.state_dict().items()})
+        average = {name: torch.zeros_like(value) for name, value in module.state_dict().items()}
+        return cls(0, average, identity=identity)
 
     def absorb(self, module: nn.Module, loss: float, *, decay: float) -> None:
         """Count a step: its loss, and its weights in the average."""
@@ -59,6 +63,7 @@ def save_run_state(path: Path, state: RunState, module: TTM, optimiser: torch.op
     header = {
         "kind": KIND,
         "config": module.config.to_dict(),
+        "identity": dict(state.identity),
         "step": state.step,
         "history": state.history,
         "seconds": state.seconds,
@@ -67,19 +72,21 @@ def save_run_state(path: Path, state: RunState, module: TTM, optimiser: torch.op
     write_tensors(path, tensors, header)
 
 
-def load_run_state(path: Path, module: TTM, optimiser: torch.optim.Optimizer) -> RunState:
+def load_run_state(path: Path, module: TTM, optimiser: torch.optim.Optimizer, identity: Mapping[str, Any]) -> RunState:
     """Put a saved run back into ``module`` and ``optimiser`` and return the rest of it.
 
     Raises
     ------
     CheckpointError
-        If the file holds another kind of thing, or a run of another architecture.
+        If the file holds another kind of thing, a run of another architecture, or one that began from other weights,
+        settings or data than ``identity`` says.
     """
     tensors, header = read_tensors(path)
     if header.get("kind") != KIND:
         raise CheckpointError(f"{path} holds no training run; give another state file, or delete it to begin anew")
     if header["config"] != module.config.to_dict():
         raise CheckpointError(f"{path} is a run of another architecture; delete it to begin anew")
+    _refuse_another_run(path, header["identity"], identity)
     module.load_state_dict(_part(tensors, "weights/"), strict=True)
     device = next(module.parameters()).device
     stored = optimiser.state_dict()
@@ -90,8 +97,27 @@ def load_run_state(path: Path, module: TTM, optimiser: torch.optim.Optimizer) ->
     optimiser.load_state_dict(stored)
     average = {name: value.to(device) for name, value in _part(tensors, "average/").items()}
     return RunState(
-        int(header["step"]), average, list(header["history"]), float(header["seconds"]), float(header["loss_sum"])
+        int(header["step"]),
+        average,
+        list(header["history"]),
+        float(header["seconds"]),
+        float(header["loss_sum"]),
+        identity,
     )
+
+
+def _refuse_another_run(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name in sorted({*stored, *wanted}):
+        if stored.get(name) != wanted.get(name):
+            raise CheckpointError(
+                f"{path} holds another run: its {name} is {_brief(stored.get(name))}, here it is"
+                f" {_brief(wanted.get(name))}; continue with the same arguments, or give another state file"
+            )
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
