@@ -72,8 +72,8 @@ class TTMForecaster(BaseForecaster):
     Notes
     -----
     Values are floats of any scale; a forecast has the units of the series. NaN are unobserved; infinities, and series
-    without any value, raise ``DataError``. Quantile levels reach from .01 to .99; others raise ``ConfigError``. Exogenous
-    variables ``X`` are not used, as the tag ``capability:exogenous`` says.
+    without any value, raise ``DataError``. Quantile levels reach from .01 to .99; others raise ``ConfigError``.
+    Exogenous variables ``X`` are not used, as the tag ``capability:exogenous`` says.
 
     References
     ----------
