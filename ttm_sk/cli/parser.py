@@ -71,7 +71,7 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
         "forecast the end of a real series that the weights never saw, beside seasonal naive",
         "ttm-sk demo --example airline --output airline.png",
     )
-    command.add_argument("--example", choices=("solar", "airline"), default="solar", help="bundled series")
+    command.add_argument("--example", choices=("airline", "solar"), default="airline", help="bundled series")
     command.add_argument("--output", default="demo.png", metavar="FILE", help="the picture (default: demo.png)")
     _add_model(command)
 
