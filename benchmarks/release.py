@@ -148,8 +148,8 @@ Written by `benchmarks/release.py` from the checkpoint's own provenance and the 
 `benchmarks/gift_eval/results`.
 
 - Weights: SHA-256 of the tensors `{hash}`; {parameters} parameters; Apache-2.0.
-- Architecture: TinyTimeMixer (arXiv 2401.03955) that sees {context} steps of context at the resolutions {views}, with
-  a direct horizon of {horizon} steps (longer ones by feeding forecasts back) and the quantiles {levels}.
+- Architecture: TinyTimeMixer (arXiv 2401.03955) that sees {context} steps of context at the resolutions {views}.
+  A direct horizon of {horizon} steps (longer ones by feeding forecasts back), quantiles at {levels}.
 - Intended use: zero-shot forecasts of univariate or channel-wise multivariate series with uncertainty. Not for
   decisions where a wrong interval is dangerous and nobody checks it on past data.
 
