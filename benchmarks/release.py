@@ -179,8 +179,8 @@ Each task, relative to seasonal naive:
 
 ## Limits
 
-- Horizons far beyond {horizon} steps are reached by feeding forecasts back: `fast` follows five possible futures, `plain`
-  the median alone, whose later intervals are too narrow. A pure cycle slowly loses its height.
+- Horizons far beyond {horizon} steps are reached by feeding forecasts back: `fast` follows five possible futures,
+  `plain` the median alone, whose later intervals are too narrow. A pure cycle slowly loses its height.
 - Intervals around series without noise are too wide: there were few of them in training.
 - Exogenous variables and relations between channels are not used.
 - Values are treated as real numbers: forecasts of counts and shares may leave their range.
