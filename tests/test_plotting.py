@@ -73,8 +73,9 @@ def test_when_another_kind_is_asked_for_then_it_is_written(plotting, kind):
 
 
 def test_when_a_picture_is_drawn_then_pyplot_is_not_loaded(plotting, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    plotting.to_image(plotting.plot_forecast(HISTORY, FORECAST, QUANTILES).figure)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # to import it would raise
+    image = plotting.to_image(plotting.plot_forecast(HISTORY, FORECAST, QUANTILES).figure)
+    assert image.startswith(b"\x89PNG")
 
 
 def test_when_there_are_several_series_then_one_is_asked_for(plotting):
