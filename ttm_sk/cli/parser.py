@@ -98,6 +98,7 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--windows", type=_whole, default=5_000_000, metavar="N", help="windows to see")
     command.add_argument("--batch-size", type=_whole, default=512, metavar="N", help="windows a step")
     command.add_argument("--peak", type=_positive, default=2e-3, metavar="X", help="highest learning rate")
+    command.add_argument("--warmup-share", type=_share, default=0.02, metavar="X", help="share of steps that warm up")
     command.add_argument("--decay-share", type=_share, default=0.2, metavar="X", help="share of steps that decay")
     command.add_argument("--synthetic-share", type=_share, default=0.5, metavar="X", help="of the windows")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the first weights and the windows")

@@ -45,6 +45,7 @@ def _train(arguments: argparse.Namespace) -> int:
         n_windows=arguments.windows,
         batch_size=min(arguments.batch_size, arguments.windows),
         peak=arguments.peak,
+        warmup_share=arguments.warmup_share,
         decay_share=arguments.decay_share,
         synthetic_share=arguments.synthetic_share,
         seed=arguments.seed,
