@@ -30,8 +30,8 @@ class Seasons(NamedTuple):
 
     ``templates`` ``(batch, channel, template, horizon)``: the recency-weighted mean profile, zeros where no cycle is
     found. ``clues`` ``(batch, channel, template, clue)``: see :data:`CLUES`; the strength lies in [0, 1]. ``cycles``
-    ``(batch, channel, template, cycle, horizon)``: what each of the newest :data:`N_CYCLES` cycles, newest first, had at
-    the phase of each future step, less the template; 0 where nothing was observed.
+    ``(batch, channel, template, cycle, horizon)``: what each of the newest :data:`N_CYCLES` cycles, newest first, had
+    at the phase of each future step, less the template; 0 where nothing was observed.
     """
 
     templates: Tensor
