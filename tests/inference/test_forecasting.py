@@ -177,9 +177,7 @@ def test_when_levels_are_lopsided_then_the_symmetric_average_raises():
     assert forecast_series(module, [np.arange(9.0)], 3, effort="plain").shape == (1, 3, 1)
 
 
-@pytest.mark.parametrize(
-    ("effort", "says"), [("quick", "choose one of 'plain', 'fast', 'best'")]
-)
+@pytest.mark.parametrize(("effort", "says"), [("quick", "choose one of 'plain', 'fast', 'best'")])
 def test_when_an_effort_does_not_exist_then_it_raises_by_name(effort, says):
     with pytest.raises(ConfigError, match=f"effort.*{effort}.*{says}"):
         check_effort(effort)

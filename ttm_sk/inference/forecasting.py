@@ -175,7 +175,8 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
 def _check_symmetric(levels: Sequence[float]) -> None:
     if not np.allclose(levels, 1 - np.asarray(levels)[::-1], rtol=0, atol=1e-9):
         raise ConfigError(
-            f"effort='fast' and 'best' need levels that are symmetric around 0.5, found {tuple(levels)}; use effort='plain'"
+            f"effort='fast' and 'best' need levels that are symmetric around 0.5, found {tuple(levels)};"
+            " use effort='plain'"
         )
 
 

@@ -26,8 +26,10 @@ LEAST_CYCLES = 8  # what each phase must have seen
 
 @dataclass(frozen=True, order=True)
 class Reading:
-    """How a series is read: its newest ``context`` steps (0: all), ``rate`` of them averaged into one, and then as one
-    series for each of ``period`` phases.
+    """How a series is read.
+
+    Its newest ``context`` steps (0: all), ``rate`` of them averaged into one, and then as one series for each of
+    ``period`` phases.
 
     Examples
     --------

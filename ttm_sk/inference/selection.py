@@ -23,7 +23,7 @@ CONTEXTS = (512, 1536)
 N_SERIES = 100  # series that are backtested
 N_WINDOWS = 4  # windows of each
 LEAST_PAST = 16  # steps before a window
-LARGEST_PERIOD = 400
+LARGEST_PERIOD = 200  # beyond, a cycle is read coarser, if a rate divides it
 MOST_ROWS = 25_000  # that a reading by phase may make of the backtest
 TEMPERATURE = 0.05
 LEAST_WEIGHT = 0.02
@@ -135,13 +135,21 @@ def select(forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, lev
 def candidates(pasts: Sequence[np.ndarray], *, n_rows: int) -> list[Reading]:
     """What is worth trying: as they are, coarser, by phase of their common periods, with a shorter past."""
     longest = max(past.shape[-1] for past in pasts)
-    periods = [period for period in common_periods(pasts) if period <= min(LARGEST_PERIOD, MOST_ROWS // n_rows)]
+    by_phase = (_by_phase(period) for period in common_periods(pasts))
     return [
         AS_IT_IS,
         *(Reading(rate=rate) for rate in RATES),
-        *(Reading(period=period) for period in periods),
+        *(reading for reading in by_phase if reading is not None and reading.period * n_rows <= MOST_ROWS),
         *(Reading(context=context) for context in CONTEXTS if context < longest),
     ]
+
+
+def _by_phase(period: int) -> Reading | None:
+    """At the finest rate that leaves at most 200 phases; whole where no rate divides a period of up to 400."""
+    for rate in (1, *RATES):
+        if period % rate == 0 and period // rate <= LARGEST_PERIOD:
+            return Reading(rate=rate, period=period // rate)
+    return Reading(period=period) if period <= 2 * LARGEST_PERIOD else None
 
 
 def _cut_windows(histories: Sequence[np.ndarray], horizon: int) -> list[tuple[np.ndarray, np.ndarray]]:
