@@ -12,7 +12,7 @@ from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
 from ttm_sk.inference.quantiles import at_levels
 from ttm_sk.inference.readings import Fans
-from ttm_sk.inference.selection import ReadingMixture, select
+from ttm_sk.inference.resolution import ReadingMixture, select
 from ttm_sk.inference.symmetry import sign_symmetric
 from ttm_sk.inference.torch_step import torch_step
 from ttm_sk.models.ttm import TTM
@@ -109,7 +109,7 @@ def select_readings(
 ) -> ReadingMixture:
     """The readings that ``effort="best"`` mixes, chosen on the past of these histories alone.
 
-    Arguments and errors as in :func:`forecast_series`; see :func:`ttm_sk.inference.selection.select`.
+    Arguments and errors as in :func:`forecast_series`; see :func:`ttm_sk.inference.resolution.select`.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from ttm_sk import TTM, TTMConfig
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.inference.forecasting import forecast_series, select_readings
 from ttm_sk.inference.readings import AS_IT_IS, Reading
-from ttm_sk.inference.selection import ReadingMixture, candidates, select
+from ttm_sk.inference.resolution import ReadingMixture, candidates, select
 
 LEVELS = (0.1, 0.5, 0.9)
 SMALL = TTMConfig(
