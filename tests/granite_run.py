@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import torch
+from granite_cases import Case, Inputs, as_batch
 from torch import Tensor
 
-from granite_cases import Case, Inputs, as_batch
 from ttm_sk.checkpoints.granite_config import ttm_config
 from ttm_sk.checkpoints.granite_keys import granite_names
 from ttm_sk.models.ttm import TTM
 from ttm_sk.training.objectives import UnscaledLoss
 
-# A bias of the keys shifts all scores of a query alike, which a softmax does not see: its gradient is rounding around 0.
+# A bias of the keys shifts all scores of a query alike, which a softmax does not see: its gradient is rounding.
 WITHOUT_EFFECT = "self_attn_layer.k_proj.bias"
 
 
@@ -37,7 +36,7 @@ def run(case: Case, weights: dict[str, Tensor], inputs: Inputs) -> dict[str, Ten
 
 
 def differences(found: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, float]:
-    """``max|a - b| / max|b|`` of each tensor; of a gradient that is 0 in theory, relative to the largest of the others."""
+    """``max|a - b| / max|b|`` of each tensor; of a gradient that is 0 in theory, relative to the largest of all."""
     assert set(found) == set(expected)
     largest = max(float(value.abs().max()) for name, value in expected.items() if name.startswith("grad"))
     result = {}

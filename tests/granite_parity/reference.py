@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
+from granite_cases import Case, Inputs
 from torch import Tensor
 from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig, TinyTimeMixerForPrediction
-
-from granite_cases import Case, Inputs
 
 
 def build(values: dict[str, Any], weights: dict[str, Tensor] | None = None) -> TinyTimeMixerForPrediction:

@@ -10,6 +10,7 @@ pytest.importorskip("tsfm_public", reason="granite-tsfm is not installed; run to
 from granite_cases import CASES, EXOGENOUS, MIXED, SMALL, Case, draw_inputs, draw_weights
 from granite_parity import reference
 from granite_run import differences, run
+
 from ttm_sk.checkpoints.granite import from_granite, to_granite
 from ttm_sk.checkpoints.granite_options import DEFAULTS, INERT, ONLY, R3_SWITCHES
 from ttm_sk.checkpoints.store import Checkpoint

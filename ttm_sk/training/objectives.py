@@ -39,8 +39,8 @@ def scaled_loss(module: TTM, batch: Batch) -> Tensor:
 class UnscaledLoss:
     """A loss of the point forecast in the units of the series, as IBM Granite's models were trained with.
 
-    A series of large numbers weighs more than one of small numbers, so all should be of one size. The batch's target has
-    the channels and steps of the forecast.
+    A series of large numbers weighs more than one of small numbers, so all should be of one size. The batch's target
+    has the channels and steps of the forecast.
 
     Attributes
     ----------
@@ -80,6 +80,7 @@ class UnscaledLoss:
         return cls(values.get("loss", "mse"), values.get("quantile", 0.5), values.get("huber_delta", 1))
 
     def __call__(self, module: TTM, batch: Batch) -> Tensor:
+        """The mean over the observed entries of the target; see :mod:`ttm_sk.scoring.losses`."""
         forecast = module(
             batch.context,
             batch.observed,
