@@ -210,10 +210,9 @@ def test_when_an_argument_is_of_another_kind_then_the_error_says_which(arguments
 
 
 def test_when_only_some_channels_are_forecast_then_nothing_is_fed_back():
+    point = {"levels": (), "head_width": 0, "scaling": "std"}
     module = random_module(
-        small_config(
-            levels=(), head_width=0, scaling="std", n_channels=2, target_channels=(1,), decoder_mixes_channels=True
-        )
+        small_config(**point, n_channels=2, target_channels=(1,), decoder_mixes_channels=True, keeps_unobserved=True)
     )
     history = np.random.default_rng(0).normal(size=(2, 40))
     assert forecast_series(module, [history], 8, effort="plain", levels=[0.5]).shape[2] == 8
