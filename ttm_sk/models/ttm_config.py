@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from math import inf
 from typing import Any
 
 from ttm_sk.errors import ConfigError
 from ttm_sk.layers.mixing import GATES
 from ttm_sk.layers.scaling import SCALINGS
-from ttm_sk.models.frozen_config import FrozenConfig
 
 __all__ = ["DEFAULT_LEVELS", "TTMConfig"]
 
@@ -18,7 +18,7 @@ DEFAULT_LEVELS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95,
 
 
 @dataclass(frozen=True)
-class TTMConfig(FrozenConfig):
+class TTMConfig:
     """An architecture. The defaults are IBM's released 512-96 model; :meth:`tiny` is what this package ships.
 
     Attributes
@@ -143,6 +143,30 @@ class TTMConfig(FrozenConfig):
             n_levels=n_levels,
         )
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TTMConfig:
+        """The config that :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        ConfigError
+            For a key that is no field, with the nearest one that is.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+                raise ConfigError(f"unknown configuration key {key!r}{hint}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"a configuration value has the wrong type: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, one entry per field."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
     @property
     def view_length(self) -> int:
         """Steps of each view, counted in its own resolution."""
@@ -157,6 +181,13 @@ class TTMConfig(FrozenConfig):
     def level_factors(self) -> tuple[int, ...]:
         """Into how many parts each backbone level splits a patch, the finest level first."""
         return tuple(2**i for i in reversed(range(self.n_levels))) or (1,)
+
+    def _check_types(self) -> None:
+        for field in fields(self):
+            value, default = getattr(self, field.name), field.default
+            is_right = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
+            if not is_right or (isinstance(value, bool) and not isinstance(default, bool)):
+                raise ConfigError(f"{field.name}={value!r} is no {type(default).__name__}; for example {default!r}")
 
     def _check_sizes(self) -> None:
         least_one = (
