@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ttm_sk.checkpoints.granite_r3 import r3_from_keys, r3_tensor_names
-from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.checkpoints.architectures import new_module
+from ttm_sk.checkpoints.granite_r3 import ttm_r3_config
+from ttm_sk.checkpoints.granite_r3_keys import granite_r3_names
 from ttm_sk.data.windows import Batch
 from ttm_sk.training.r3_objective import R3Objective
 
@@ -90,7 +91,9 @@ def architectures() -> Iterator[Case]:
     for path in ("pool", "flatten"):
         for mode in ("add", "concat"):
             keys = {**POOLED, "mq_cond_path": path, "mq_cond_mode": mode, "mq_decoder_d_model": 3}
-            yield Case(f"spread sees the decoder: {path}, {mode}", keys, is_golden=(path, mode) == ("flatten", "concat"))
+            yield Case(
+                f"spread sees the decoder: {path}, {mode}", keys, is_golden=(path, mode) == ("flatten", "concat")
+            )
     yield Case("nine quantiles", QUANTILES)
     yield Case("median on the point", {**QUANTILES, "mq_q50_type": "mean"})
     sized = dict(quantile_levels=FIVE, mq_kernel_size=5, mq_hidden=4, mq_eps=1e-2)
@@ -104,6 +107,14 @@ def architectures() -> Iterator[Case]:
     yield Case("decoder with levels", {**QUANTILES, "decoder_d_model": 16, "decoder_adaptive_patching_levels": 2})
     yield Case("no decoder", {**QUANTILES, "use_decoder": False})
     yield Case("no gate", {**QUANTILES, "gated_attn": False, "expansion_factor": 3})
+    for mode in ("sigmoid", "glu", "group_sigmoid"):
+        yield Case(f"gate: {mode}", {**POOLED, "gate_mode": mode, "gate_groups": 4})
+    styled = dict(self_attn=True, self_attn_heads=2, use_positional_encoding=True, norm_eps=1e-3)
+    yield Case("attention, positions, another epsilon", {**POOLED, **everything, **styled})
+    yield Case(
+        "batch norm, learnt positions",
+        {**QUANTILES, "norm_mlp": "BatchNorm", "use_positional_encoding": True, "positional_encoding_type": "random"},
+    )
     yield Case("mean scaling", {**QUANTILES, "scaling": "mean"})
     yield Case("no scaling", {**QUANTILES, "scaling": None})
     yield Case("minimum scale", {**QUANTILES, "minimum_scale": 0.1})
@@ -121,7 +132,13 @@ def architectures() -> Iterator[Case]:
     penalty = dict(penalize_large_width_ratio=0.3, width_penalty_mode="wis")
     yield Case("pair, weights and penalties", {**PAIR_QUANTILES, **weights, **penalty})
     yield Case("pair, a trend of its own size", {**PAIR_QUANTILES, **TREND, **weights}, is_golden=True)
-    full = {**PAIR_QUANTILES, **everything, **TREND, "mq_use_decoder_pool": True, "combine_quantiles_via_variance": True}
+    full = {
+        **PAIR_QUANTILES,
+        **everything,
+        **TREND,
+        "mq_use_decoder_pool": True,
+        "combine_quantiles_via_variance": True,
+    }
     yield Case("pair, all extra tokens", full, is_golden=True)
     yield Case("pair, one context", {**PAIR_QUANTILES, "residual_context_length": None})
     yield Case("pair, mean scaling", {**PAIR_QUANTILES, "scaling": "mean"})
@@ -197,10 +214,9 @@ def run_reference(case: Case, module: torch.nn.Module, data: dict[str, torch.Ten
 
 def run_ours(case: Case, weights: dict[str, torch.Tensor], data: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The same from our module with the same weights, gradients by IBM's names."""
-    config = r3_from_keys(case.keys)
-    names = r3_tensor_names(config)
-    module = Checkpoint(config, {ours: weights[theirs].float() for ours, theirs in names.items()}).build()
-    module.to(data["values"].dtype).load_state_dict({ours: weights[theirs] for ours, theirs in names.items()})
+    module = new_module(ttm_r3_config(case.keys)).to(data["values"].dtype).eval()
+    names = granite_r3_names(module.state_dict(), module.config)
+    module.load_state_dict({ours: weights[theirs] for ours, theirs in names.items()})
     values, observed = data["values"].mT, data["observed"].mT
     batch = Batch(
         context=values[..., : case.n_steps],
@@ -244,7 +260,9 @@ def compare(case: Case, dtype: torch.dtype, *, seed: int = 0) -> dict[str, float
     worst |= {"gradient": found[name], "rounding": 0.0}
     if found[name] > LIMITS[dtype]:
         module.zero_grad()
-        exact = run_reference(case, module.double(), {k: v.double() if v.is_floating_point() else v for k, v in data.items()})
+        exact = run_reference(
+            case, module.double(), {k: v.double() if v.is_floating_point() else v for k, v in data.items()}
+        )
         worst["rounding"] = errors({k: v.double() for k, v in expected.items()}, exact)[name]
     return worst
 

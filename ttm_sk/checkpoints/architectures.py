@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ttm_sk.models.ttm import TTM, TTMConfig
 from ttm_sk.models.ttm_r3 import TTMR3, DecomposedTTM, DecomposedTTMConfig, TTMR3Config
 
-__all__ = ["ARCHITECTURES", "AnyConfig", "AnyModule", "Architecture", "architecture_of"]
+__all__ = ["ARCHITECTURES", "AnyConfig", "AnyModule", "Architecture", "architecture_of", "new_module"]
 
 AnyConfig = TTMConfig | TTMR3Config | DecomposedTTMConfig
 AnyModule = TTM | TTMR3 | DecomposedTTM
@@ -40,3 +40,8 @@ def architecture_of(config: AnyConfig) -> Architecture:
     'ttm'
     """
     return next(known for known in ARCHITECTURES.values() if type(config) is known.config)
+
+
+def new_module(config: AnyConfig) -> AnyModule:
+    """A module of that config, with random weights."""
+    return architecture_of(config).module(config)

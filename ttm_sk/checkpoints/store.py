@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttm_sk.checkpoints.architectures import ARCHITECTURES, AnyConfig, AnyModule, architecture_of
+from ttm_sk.checkpoints.architectures import ARCHITECTURES, AnyConfig, AnyModule, architecture_of, new_module
 from ttm_sk.checkpoints.tensor_file import hash_tensors, read_tensors, write_tensors
 from ttm_sk.errors import CheckpointError, ConfigError
 
@@ -49,7 +49,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         with torch.device("meta"):
-            expected = {name: tuple(value.shape) for name, value in self._new_module().state_dict().items()}
+            expected = {name: tuple(value.shape) for name, value in new_module(self.config).state_dict().items()}
         found = {name: tuple(value.shape) for name, value in self.weights.items()}
         if found != expected:
             raise CheckpointError(f"the weights do not fit the configuration: {_first_difference(found, expected)}")
@@ -85,12 +85,9 @@ class Checkpoint:
 
     def build(self) -> AnyModule:
         """A new module with these weights, in evaluation mode; training it leaves the checkpoint as it is."""
-        module = self._new_module()
+        module = new_module(self.config)
         module.load_state_dict({name: value.clone() for name, value in self.weights.items()}, strict=True)
         return module.eval()
-
-    def _new_module(self) -> AnyModule:
-        return architecture_of(self.config).module(self.config)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> Path:

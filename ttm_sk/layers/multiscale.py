@@ -52,7 +52,9 @@ class MultiScaleEmbedding(nn.Module):
         self.scales = nn.ModuleList(nn.Linear(patch_length, width) for _ in counts)
 
     def forward(self, values: Tensor) -> Tensor:
-        whole = rearrange(cut_patches(values, self.patch_length), "batch channel patch step -> batch channel (patch step)")
+        whole = rearrange(
+            cut_patches(values, self.patch_length), "batch channel patch step -> batch channel (patch step)"
+        )
         parts = []
         for i, embed in enumerate(self.scales):
             means = functional.avg_pool1d(whole, kernel_size=2**i, stride=2**i)

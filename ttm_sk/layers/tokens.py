@@ -98,9 +98,7 @@ class FrequencyTokens(nn.Module):
         self.n_frequencies, self.with_mean = n_frequencies, with_mean
         size = joined_width or width
         self.embedding = nn.Embedding(self.n_bins, size) if is_embedded else None
-        self.reading = (
-            None if is_embedded else nn.Sequential(nn.Linear(1, size), nn.ReLU(), nn.Linear(size, size))
-        )
+        self.reading = None if is_embedded else nn.Sequential(nn.Linear(1, size), nn.ReLU(), nn.Linear(size, size))
         self.joining = nn.Linear(n_frequencies * joined_width, width) if joined_width else None
 
     def forward(self, features: Tensor, values: Tensor) -> Tensor:

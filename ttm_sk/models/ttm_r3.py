@@ -6,8 +6,6 @@ same numbers; Ekambaram et al. (2024), arXiv:2401.03955, is the family's paper.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,14 +13,15 @@ from torch.nn import functional
 from ttm_sk.errors import ConfigError
 from ttm_sk.layers.gaps import carry_forward
 from ttm_sk.layers.heads import PointHead
-from ttm_sk.layers.mixing import AdaptiveLevel
 from ttm_sk.layers.multiscale import MultiScaleEmbedding
+from ttm_sk.layers.patching import PatchPositions
 from ttm_sk.layers.prefix import ResolutionPrefix
 from ttm_sk.layers.scaling import ScaleState, measure_scale
 from ttm_sk.layers.smoothing import robust_trend
 from ttm_sk.layers.spread import QuantileSpread, add_quantiles
 from ttm_sk.layers.tokens import FrequencyTokens, RegisterTokens
 from ttm_sk.models.forecast_module import Forecast
+from ttm_sk.models.ttm_parts import make_backbone, make_levels
 from ttm_sk.models.ttm_r3_config import DecomposedTTMConfig, TTMR3Config
 
 __all__ = ["DecomposedTTM", "DecomposedTTMConfig", "TTMR3", "TTMR3Config"]
@@ -43,7 +42,7 @@ class GraniteForecaster(nn.Module):
     @property
     def prediction_length(self) -> int:
         """Steps of the future that one pass gives."""
-        return self.config.prediction_length
+        return self.config.horizon
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -141,17 +140,24 @@ class TTMR3(GraniteForecaster):
         )
         self.registers = RegisterTokens(n_tokens=c.n_registers, width=c.width) if c.n_registers else None
         self.frequencies = _make_frequencies(c)
-        self.norm = nn.LayerNorm(c.n_patches * c.width) if c.normalises_patches else None
-        self.backbone = _make_levels(c, c.level_factors, c.n_layers, c.width, c.dropout, c.mixes_channels)
-        is_adapted = c.has_decoder and c.decoder_width != c.width
-        self.adapter = nn.Linear(c.width, c.decoder_width) if is_adapted else nn.Identity()
-        self.decoder = _make_levels(
-            c, c.decoder_factors, c.decoder_layers, c.decoder_width, c.head_dropout, c.decoder_mixes_channels
+        self.positions = (
+            PatchPositions(n_patches=c.n_patches, width=c.width, positions=c.positions)
+            if c.positions != "none"
+            else None
+        )
+        self.norm = nn.LayerNorm(c.n_patches * c.width, eps=c.norm_epsilon) if c.normalises_patches else None
+        self.backbone = make_backbone(c)
+        self.adapter = nn.Linear(c.width, c.decoder_width) if c.decoder_width != c.width else nn.Identity()
+        self.decoder = make_levels(
+            c,
+            c.decoder_factors,
+            c.decoder_layers,
+            width=c.decoder_width,
+            dropout=c.head_dropout,
+            n_channels=c.n_channels if c.decoder_mixes_channels else None,
         )
         self.head = PointHead(
-            n_features=c.n_patches * c.feature_width,
-            horizon=c.computed_length or c.prediction_length,
-            dropout=c.head_dropout,
+            n_features=c.n_patches * c.decoder_width, horizon=c.prediction_length, dropout=c.head_dropout
         )
         self.spread = _make_spread(c) if c.levels else None
 
@@ -163,7 +169,7 @@ class TTMR3(GraniteForecaster):
         observed = functional.pad(observed[..., -self.config.context_length :], (missing, 0))
         values, state = self.scale(context, observed)
         features = self.decode(self.encode(values, resolution=resolution))
-        point = self.head(features)[..., : self.config.prediction_length]
+        point = self.head(features)[..., : self.config.horizon]
         return (point if self.spread is None else self.spread(point, features)), state
 
     def encode(self, values: Tensor, *, resolution: Tensor | None = None) -> Tensor:
@@ -176,6 +182,8 @@ class TTMR3(GraniteForecaster):
             features = self.registers(features)
         if self.frequencies is not None:
             features = self.frequencies(features, values)
+        if self.positions is not None:
+            features = self.positions(features)
         if self.norm is not None:
             features = self.norm(features.flatten(-2)).reshape(features.shape)
         for level in self.backbone:
@@ -261,23 +269,6 @@ def _make_frequencies(c: TTMR3Config) -> FrequencyTokens | None:
     )
 
 
-def _make_levels(
-    c: TTMR3Config, factors: tuple[int, ...], n_layers: int, width: int, dropout: float, mixes_channels: bool
-) -> nn.ModuleList:
-    layer: dict[str, Any] = {"expansion": c.expansion, "gate": c.gate, "dropout": dropout}
-    return nn.ModuleList(
-        AdaptiveLevel(
-            factor=factor,
-            n_layers=n_layers,
-            n_patches=c.n_patches,
-            width=width,
-            n_channels=c.n_channels if mixes_channels else None,
-            **layer,
-        )
-        for factor in factors
-    )
-
-
 def _make_spread(c: TTMR3Config) -> QuantileSpread:
     return QuantileSpread(
         n_levels=len(c.levels),
@@ -287,7 +278,7 @@ def _make_spread(c: TTMR3Config) -> QuantileSpread:
         moves_median=c.moves_median,
         condition=c.condition,
         n_patches=c.n_patches,
-        n_features=c.feature_width,
+        n_features=c.decoder_width,
         condition_width=c.condition_width,
         is_concatenated=c.concatenates_condition,
     )

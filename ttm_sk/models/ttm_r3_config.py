@@ -8,8 +8,9 @@ from math import inf
 from typing import Any, Self
 
 from ttm_sk.errors import ConfigError
-from ttm_sk.layers.mixing import GATES
+from ttm_sk.layers.mixing import GATES, NORMS
 from ttm_sk.layers.multiscale import multiscale_patches
+from ttm_sk.layers.patching import POSITIONS
 from ttm_sk.layers.scaling import SCALINGS
 from ttm_sk.layers.spread import CONDITIONS
 from ttm_sk.models.frozen_config import FrozenConfig
@@ -22,11 +23,13 @@ LEAST_ONE = (
     "patch_length",
     "width",
     "expansion",
+    "gate_groups",
     "decoder_width",
     "spread_width",
     "condition_width",
     "n_channels",
 )
+CHOICES = {"gate": GATES, "norm": NORMS, "positions": POSITIONS, "scaling": SCALINGS, "condition": CONDITIONS}
 NARROWEST_SPLIT = 5  # a level that would cut patches into parts narrower than this leaves them whole
 
 
@@ -41,13 +44,12 @@ class TTMR3Config(FrozenConfig):
 
     Attributes
     ----------
-    context_length, prediction_length
-        Steps of the past that are seen, and steps of the future that one pass gives.
-    computed_length
-        Steps that the head computes, of which the first ``prediction_length`` are given; 0 means just those.
+    context_length, prediction_length, forecast_length
+        Steps of the past that are seen, steps of the future that are computed, and how many of those are given (0
+        means all).
     patch_length, is_multiscale
         Steps in one patch, and whether patches are also cut from means over 2, 4, ... steps.
-    width, n_levels, n_layers, expansion, dropout, gate
+    width, n_levels, n_layers, expansion, dropout, gate, gate_groups, norm, norm_epsilon, attention_heads, positions
         As in :class:`~ttm_sk.models.ttm_config.TTMConfig`.
     n_resolutions, n_registers, n_frequencies
         Extra patches: size of the resolution prefix's vocabulary, learnt ones, and ones that name the strongest
@@ -57,7 +59,7 @@ class TTMR3Config(FrozenConfig):
         one patch for all; whether the mean is one of the frequencies.
     normalises_patches
         Whether one layer norm over all patches and features of a channel stands before the mixers.
-    has_decoder, decoder_width, decoder_levels, decoder_layers, head_dropout
+    decoder_width, decoder_levels, decoder_layers, head_dropout
         The part that fine-tuning trains first.
     levels
         Quantile levels: ascending, an odd number, .5 in the middle. None make a point forecast.
@@ -83,7 +85,7 @@ class TTMR3Config(FrozenConfig):
 
     context_length: int = 512
     prediction_length: int = 96
-    computed_length: int = 0
+    forecast_length: int = 0
     patch_length: int = 64
     is_multiscale: bool = False
     width: int = 192
@@ -92,6 +94,11 @@ class TTMR3Config(FrozenConfig):
     expansion: int = 2
     dropout: float = 0.2
     gate: str = "softmax"
+    gate_groups: int = 8
+    norm: str = "layer"
+    norm_epsilon: float = 1e-5
+    attention_heads: int = 0
+    positions: str = "none"
     n_resolutions: int = 0
     n_registers: int = 0
     n_frequencies: int = 0
@@ -99,7 +106,6 @@ class TTMR3Config(FrozenConfig):
     joined_frequency_width: int = 0
     with_mean_frequency: bool = True
     normalises_patches: bool = False
-    has_decoder: bool = True
     decoder_width: int = 128
     decoder_levels: int = 0
     decoder_layers: int = 2
@@ -140,9 +146,9 @@ class TTMR3Config(FrozenConfig):
         return sum(self.patch_counts) + (1 if self.n_resolutions else 0) + self.n_registers + n_frequency_tokens
 
     @property
-    def feature_width(self) -> int:
-        """Features of a patch where the head reads it."""
-        return self.decoder_width if self.has_decoder else self.width
+    def horizon(self) -> int:
+        """Steps that one pass gives."""
+        return self.forecast_length or self.prediction_length
 
     @property
     def level_factors(self) -> tuple[int, ...]:
@@ -152,7 +158,7 @@ class TTMR3Config(FrozenConfig):
     @property
     def decoder_factors(self) -> tuple[int, ...]:
         """The same for the decoder."""
-        return _factors(self.decoder_levels, self.decoder_width) if self.has_decoder else ()
+        return _factors(self.decoder_levels, self.decoder_width)
 
     def _check_counts(self) -> None:
         for name in LEAST_ONE:
@@ -165,14 +171,14 @@ class TTMR3Config(FrozenConfig):
         for name in ("dropout", "head_dropout"):
             if not getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must lie in [0, 1)")
-        if self.computed_length and self.computed_length < self.prediction_length:
+        if self.forecast_length > self.prediction_length:
             raise ConfigError(
-                f"prediction_length={self.prediction_length} exceeds the {self.computed_length} steps that the head"
-                " computes; choose at most as many"
+                f"forecast_length={self.forecast_length} must lie in 1..prediction_length={self.prediction_length};"
+                " 0 means all"
             )
 
     def _check_names(self) -> None:
-        for name, known in (("gate", GATES), ("scaling", SCALINGS), ("condition", CONDITIONS)):
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(known)}")
         if self.scaling == "asinh":
@@ -180,30 +186,37 @@ class TTMR3Config(FrozenConfig):
 
     def _check_patches(self) -> None:
         if self.context_length <= self.patch_length:
-            raise ConfigError(
-                f"patch_length={self.patch_length} must be below context_length={self.context_length}"
-            )
+            raise ConfigError(f"patch_length={self.patch_length} must be below context_length={self.context_length}")
         if self.n_frequencies > self.context_length // 2 + 1:
             raise ConfigError(
                 f"n_frequencies={self.n_frequencies}, but {self.context_length} steps have"
                 f" {self.context_length // 2 + 1} frequencies; choose at most as many"
             )
         for width, factors in ((self.width, self.level_factors), (self.decoder_width, self.decoder_factors)):
-            if any(width % factor for factor in factors):
-                raise ConfigError(f"adaptive levels split patches into {factors} parts; {width} features do not divide")
+            for factor in factors:
+                if width % factor:
+                    raise ConfigError(
+                        f"adaptive levels split a patch into {factor} parts, which does not divide its {width} features;"
+                        " choose another width, or fewer levels"
+                    )
+                if self.attention_heads and width // factor % self.attention_heads:
+                    raise ConfigError(
+                        f"attention_heads={self.attention_heads} does not divide the {width // factor} features that a"
+                        " level leaves of a patch; choose a divisor"
+                    )
+        if self.positions == "sincos" and self.width % 2:
+            raise ConfigError(f"positions='sincos' needs an even width, found {self.width}; use 'learnt'")
 
     def _check_levels(self) -> None:
         if not self.levels:
             return
         levels, n_below = self.levels, len(self.levels) // 2
         if list(levels) != sorted(set(levels)) or not 0 < levels[0] <= levels[-1] < 1 or levels[n_below] != 0.5:
-            raise ConfigError(
-                f"levels={levels} must ascend inside (0, 1), be odd in number and have 0.5 in the middle"
-            )
+            raise ConfigError(f"levels={levels} must ascend inside (0, 1), be odd in number and have 0.5 in the middle")
         if self.spread_kernel % 2 == 0:
             raise ConfigError(f"spread_kernel={self.spread_kernel} must be odd, or the horizon changes its length")
-        if self.prediction_length < 2:
-            raise ConfigError("prediction_length=1: quantiles are read off the shape of the forecast; take 2 or more")
+        if self.horizon < 2:
+            raise ConfigError("a horizon of 1 step: quantiles are read off the shape of the forecast; take 2 or more")
 
 
 @dataclass(frozen=True)
@@ -248,7 +261,7 @@ class DecomposedTTMConfig(FrozenConfig):
                 f"the residual's context of {self.residual.context_length} steps is longer than the trend's,"
                 f" {self.trend.context_length}; choose at most as many"
             )
-        for name in ("prediction_length", "levels", "n_resolutions", "scaling"):
+        for name in ("horizon", "levels", "n_resolutions", "scaling"):
             found = getattr(self.trend, name), getattr(self.residual, name)
             if found[0] != found[1]:
                 raise ConfigError(f"trend and residual differ in {name}: {found[0]!r} and {found[1]!r}; give both one")
@@ -275,9 +288,9 @@ class DecomposedTTMConfig(FrozenConfig):
         return self.trend.context_length
 
     @property
-    def prediction_length(self) -> int:
-        """Steps of the future that one pass gives."""
-        return self.trend.prediction_length
+    def horizon(self) -> int:
+        """Steps that one pass gives."""
+        return self.trend.horizon
 
     @property
     def levels(self) -> tuple[float, ...]:
