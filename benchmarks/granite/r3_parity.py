@@ -5,7 +5,8 @@
 
 Both modules get the same random weights (norms and biases too), the same series, gaps and futures. Errors are the
 largest absolute difference over the largest absolute value, per tensor. One gradient is zero but for rounding (the bias
-in front of the instance norm, which takes any shift away): it is measured by its weight's. Needs `tox -e granite`'s environment.
+in front of the instance norm, which takes any shift away): it is measured by its weight's. Needs the environment of
+`tox -e granite`.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ MODES = {"common_channel": False, "mix_channel": True}
 POSITIONS = {"sincos": "sincos", "random": "learnt"}
 GATE_MODES = {name: name for name in ("softmax", "sigmoid", "glu", "group_sigmoid")}
 LOSSES = {name: name for name in ("mse", "mae", "huber", "pinball", None)}
-# Where this package decides otherwise, and Granite's files leave no choice. A model that was written without them is read
-# with them; it differs for histories that are short or have gaps.
+# Where this package decides otherwise, and Granite's files leave no choice. A model that was written without them is
+# read with them; it differs for histories that are short or have gaps.
 HABITS: dict[str, Any] = {"pads_count": True, "keeps_unobserved": True, "drops_remainder": True, "narrowest_part": 5}
 
 
@@ -122,12 +122,14 @@ def _refuse_unsupported(v: Mapping[str, Any]) -> None:
 
 
 def unsupported(key: str, found: Any, expected: Any) -> CheckpointError:
+    """The error for a key whose value has no place here."""
     return CheckpointError(
         f"the configuration has {key}={found!r}, which is not supported; expected {expected!r}: use granite-tsfm for it"
     )
 
 
 def choice(v: Mapping[str, Any], key: str, choices: Mapping[Any, Any]) -> Any:
+    """What the key's value stands for; a value without a meaning raises ``CheckpointError``."""
     if isinstance(v[key], (list, dict)) or v[key] not in choices:
         raise CheckpointError(
             f"the configuration has {key}={v[key]!r}, which is not supported; expected one of"
@@ -137,10 +139,12 @@ def choice(v: Mapping[str, Any], key: str, choices: Mapping[Any, Any]) -> Any:
 
 
 def key_of(choices: Mapping[Any, Any], value: Any) -> Any:
+    """The inverse of :func:`choice`."""
     return next(key for key, chosen in choices.items() if chosen == value)
 
 
 def forecast_length(v: Mapping[str, Any]) -> int:
+    """Steps of the forecast that are kept; 0 for all."""
     length = v["prediction_filter_length"]
     if length is not None and not 0 < length <= v["prediction_length"]:
         raise unsupported("prediction_filter_length", length, f"1 to {v['prediction_length']}")

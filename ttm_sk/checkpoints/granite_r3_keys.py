@@ -50,8 +50,8 @@ def granite_r3_names(names: Iterable[str], config: TTMR3Config | DecomposedTTMCo
 
     Examples
     --------
-    >>> granite_r3_names(["backbone.0.layers.1.features.norm.bias"], TTMR3Config(n_levels=0))
-    {'backbone.0.layers.1.features.norm.bias': 'backbone.encoder.mlp_mixer_encoder.mixers.1.feature_mixer.norm.norm.bias'}
+    >>> granite_r3_names(["decoder.0.layers.1.features.norm.bias"], TTMR3Config())
+    {'decoder.0.layers.1.features.norm.bias': 'decoder.decoder_block.mixers.1.feature_mixer.norm.norm.bias'}
     """
     if isinstance(config, TTMR3Config):
         table = _table(config)

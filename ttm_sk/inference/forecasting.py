@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.data.padding import pad
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
 from ttm_sk.inference.quantiles import at_levels
 from ttm_sk.inference.symmetry import sign_symmetric
 from ttm_sk.inference.torch_step import torch_step
-from ttm_sk.models.ttm import TTM
 
 __all__ = ["EFFORTS", "check_effort", "forecast_series"]
 
@@ -37,7 +37,7 @@ def check_effort(effort: str) -> None:
 
 
 def forecast_series(
-    module: TTM,
+    module: AnyModule,
     histories: Sequence[np.ndarray] | np.ndarray,
     horizon: int,
     *,

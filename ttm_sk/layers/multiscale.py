@@ -20,7 +20,7 @@ def multiscale_patches(context_length: int, patch_length: int) -> tuple[int, ...
     >>> multiscale_patches(context_length=96, patch_length=16)
     (6, 3, 1)
     """
-    counts = []
+    counts: list[int] = []
     while (n_patches := context_length // 2 ** len(counts) // patch_length) > 0:
         counts.append(n_patches)
     return tuple(counts)

@@ -42,7 +42,8 @@ class FrozenConfig:
             for name, value in asdict(self).items()  # type: ignore[call-overload]
         }
 
-    def _check_types(self) -> None:
+    def check_types(self) -> None:
+        """Raise ``ConfigError`` for the first field whose value is not of the type of its default."""
         for field in fields(self):  # type: ignore[arg-type]
             value, default = getattr(self, field.name), field.default
             is_right = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))

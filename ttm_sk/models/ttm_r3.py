@@ -173,7 +173,7 @@ class TTMR3(GraniteForecaster):
         return (point if self.spread is None else self.spread(point, features)), state
 
     def encode(self, values: Tensor, *, resolution: Tensor | None = None) -> Tensor:
-        """Backbone features ``(batch, channel, patch, feature)`` of scaled values: frequencies, registers, prefix, past."""
+        """Backbone features ``(batch, channel, patch, feature)`` of scaled values, the extra patches first."""
         self._check_channels(values.shape[1])
         features = self.embedding(values)
         if self.prefix is not None and resolution is not None:

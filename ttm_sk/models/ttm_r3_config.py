@@ -14,6 +14,7 @@ from ttm_sk.layers.patching import POSITIONS
 from ttm_sk.layers.scaling import SCALINGS
 from ttm_sk.layers.spread import CONDITIONS
 from ttm_sk.models.frozen_config import FrozenConfig
+from ttm_sk.models.ttm_checks import numbers
 
 __all__ = ["DecomposedTTMConfig", "TTMR3Config"]
 
@@ -125,9 +126,8 @@ class TTMR3Config(FrozenConfig):
     decoder_mixes_channels: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.levels, list):
-            object.__setattr__(self, "levels", tuple(self.levels))
-        self._check_types()
+        object.__setattr__(self, "levels", numbers("levels", self.levels, float))
+        self.check_types()
         self._check_counts()
         self._check_names()
         self._check_patches()
@@ -196,7 +196,7 @@ class TTMR3Config(FrozenConfig):
             for factor in factors:
                 if width % factor:
                     raise ConfigError(
-                        f"adaptive levels split a patch into {factor} parts, which does not divide its {width} features;"
+                        f"adaptive levels split a patch into {factor} parts, which does not divide {width} features;"
                         " choose another width, or fewer levels"
                     )
                 if self.attention_heads and width // factor % self.attention_heads:
@@ -251,7 +251,7 @@ class DecomposedTTMConfig(FrozenConfig):
     is_independent: bool = False
 
     def __post_init__(self) -> None:
-        self._check_types()
+        self.check_types()
         if self.scaling not in SCALINGS or self.scaling == "asinh":
             raise ConfigError(f"found scaling {self.scaling!r}; choose 'std', 'mean' or 'none'")
         if not 0 <= self.minimum_variance < inf:

@@ -1,4 +1,4 @@
-"""What IBM trains a TTM-R3 on: quantiles in the units of the series, or trend, residual and their sum in scaled units."""
+"""What IBM trains a TTM-R3 on: quantiles in the units of the series, or trend, residual and sum in scaled units."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class R3Objective:
     the mean absolute error of the median plus ``width_weight`` times the width of the intervals; a point head from
     ``point_loss``. A single model is compared in the units of the series. A decomposed one is compared in scaled units,
     three times: trend and residual with those of past and future smoothed together, and their sum with the series; the
-    trend's slope counts by a tenth. Only observed targets count; in the smoothing, a gap holds the last value before it.
+    trend's slope counts by a tenth. Only observed targets count; in the smoothing, a gap holds the value before it.
 
     Attributes
     ----------
