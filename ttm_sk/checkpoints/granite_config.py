@@ -18,7 +18,7 @@ MODES = {"common_channel": False, "mix_channel": True}
 POSITIONS = {"sincos": "sincos", "random": "learnt"}
 GATE_MODES = {name: name for name in ("softmax", "sigmoid", "glu", "group_sigmoid")}
 LOSSES = {name: name for name in ("mse", "mae", "huber", "pinball", None)}
-# Where this package decides otherwise, and Granite's files leave no choice. A model that was written without them is
+# Where this package decides otherwise, and Granite's files leave no choice. A model that was written without these is
 # read with them; it differs for histories that are short or have gaps.
 HABITS: dict[str, Any] = {"pads_count": True, "keeps_unobserved": True, "drops_remainder": True, "narrowest_part": 5}
 

@@ -34,10 +34,10 @@ def join_covariates(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """All channels of the past in their order, whether they were observed, and the future of the covariates.
 
-    Values that were not observed become 0.
+    Values that were not observed become 0, but for ``keeps_unobserved``.
     """
     known = torch.isfinite(covariates) if covariates_observed is None else covariates_observed
-    covariates = torch.where(known, covariates, 0.0)
+    covariates = torch.nan_to_num(covariates) if c.keeps_unobserved else torch.where(known, covariates, 0.0)
     n_past = context.shape[-1]
     others = [i for i in range(c.n_channels) if i not in c.covariate_channels]
     order = torch.tensor([*others, *c.covariate_channels], device=context.device).argsort()

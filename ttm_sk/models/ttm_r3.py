@@ -198,9 +198,8 @@ class TTMR3(GraniteForecaster):
         return features
 
     def _check_channels(self, n_channels: int) -> None:
-        c = self.config
-        if (c.mixes_channels or c.decoder_mixes_channels) and n_channels != c.n_channels:
-            raise ConfigError(f"found {n_channels} channels, but this TTM mixes exactly {c.n_channels}")
+        if self.config.is_fixed and n_channels != self.config.n_channels:
+            raise ConfigError(f"found {n_channels} channels, but this TTM mixes exactly {self.config.n_channels}")
 
 
 class DecomposedTTM(GraniteForecaster):

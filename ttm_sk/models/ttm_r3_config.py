@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import inf
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ttm_sk.errors import ConfigError
 from ttm_sk.layers.mixing import GATES, NORMS
@@ -39,8 +39,21 @@ def _factors(n_levels: int, width: int) -> tuple[int, ...]:
     return tuple(factor if width // factor >= NARROWEST_SPLIT else 1 for factor in factors) or (1,)
 
 
+class PlainInputs:
+    """What callers ask a config for, and these architectures do not have: covariates, static numbers, chosen targets.
+
+    Gaps are filled before these models see a series (``wants_filled_context``), so no special padding is asked for.
+    """
+
+    target_channels: ClassVar[tuple[int, ...]] = ()
+    covariate_channels: ClassVar[tuple[int, ...]] = ()
+    static_sizes: ClassVar[tuple[int, ...]] = ()
+    keeps_unobserved: ClassVar[bool] = False
+    pads_count: ClassVar[bool] = False
+
+
 @dataclass(frozen=True)
-class TTMR3Config(FrozenConfig):
+class TTMR3Config(PlainInputs, FrozenConfig):
     """An architecture of IBM's third TTM release. The released sizes are not public; the defaults are a mid-sized one.
 
     Attributes
@@ -151,6 +164,11 @@ class TTMR3Config(FrozenConfig):
         return self.forecast_length or self.prediction_length
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether a series needs exactly ``n_channels``; others take any number, one by one."""
+        return self.mixes_channels or self.decoder_mixes_channels
+
+    @property
     def level_factors(self) -> tuple[int, ...]:
         """Into how many parts each backbone level splits a patch, the finest level first."""
         return _factors(self.n_levels, self.width)
@@ -220,7 +238,7 @@ class TTMR3Config(FrozenConfig):
 
 
 @dataclass(frozen=True)
-class DecomposedTTMConfig(FrozenConfig):
+class DecomposedTTMConfig(PlainInputs, FrozenConfig):
     """Two TTM-R3: one forecasts the trend from the whole past, one what is left of the recent past.
 
     Attributes
@@ -261,7 +279,7 @@ class DecomposedTTMConfig(FrozenConfig):
                 f"the residual's context of {self.residual.context_length} steps is longer than the trend's,"
                 f" {self.trend.context_length}; choose at most as many"
             )
-        for name in ("horizon", "levels", "n_resolutions", "scaling"):
+        for name in ("horizon", "levels", "n_resolutions", "n_channels", "scaling"):
             found = getattr(self.trend, name), getattr(self.residual, name)
             if found[0] != found[1]:
                 raise ConfigError(f"trend and residual differ in {name}: {found[0]!r} and {found[1]!r}; give both one")
@@ -291,6 +309,16 @@ class DecomposedTTMConfig(FrozenConfig):
     def horizon(self) -> int:
         """Steps that one pass gives."""
         return self.trend.horizon
+
+    @property
+    def n_channels(self) -> int:
+        """Channels that a series has, where they are mixed."""
+        return self.trend.n_channels
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether a series needs exactly ``n_channels``; others take any number, one by one."""
+        return self.trend.is_fixed or self.residual.is_fixed
 
     @property
     def levels(self) -> tuple[float, ...]:

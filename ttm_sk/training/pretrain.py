@@ -122,7 +122,7 @@ def pretrain(
     config = start.config if isinstance(start, Checkpoint) else start
     if not isinstance(config, TTMConfig):
         raise ConfigError(f"pretraining is for TTMConfig, found {type(config).__name__}; start from a TTM checkpoint")
-    if config.n_resolutions or config.mixes_channels or config.decoder_mixes_channels:
+    if config.n_resolutions or config.is_fixed:
         raise ConfigError(
             "pretraining draws univariate windows without resolution tokens;"
             " use a config without prefix and channel mixing"
@@ -172,6 +172,7 @@ def _provenance(
     datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
     run = {"windows": n_windows, "seconds": round(seconds, 1), "settings": asdict(settings), "version": __version__}
     return {
+        **before,
         "windows": before.get("windows", 0) + n_windows,
         "seconds": round(before.get("seconds", 0.0) + seconds, 1),
         "datasets": sorted(datasets),

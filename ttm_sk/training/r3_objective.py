@@ -15,19 +15,16 @@ from ttm_sk.errors import ConfigError
 from ttm_sk.layers.gaps import carry_forward
 from ttm_sk.layers.smoothing import robust_trend
 from ttm_sk.models.ttm_r3 import TTMR3, DecomposedTTM, point_of
-from ttm_sk.scoring.losses import huber, mae, mse, pinball, width
+from ttm_sk.scoring.losses import mae, pinball, width
+from ttm_sk.training.objectives import UnscaledLoss
 
 __all__ = ["R3Objective"]
 
-POINT_LOSSES = ("mse", "mae", "huber", "pinball")
 WIDTHS = ("boundary", "wis")
 SLOPE_WEIGHT = 0.1
 
 # Granite's key -> our field.
 GRANITE_KEYS = {
-    "loss": "point_loss",
-    "quantile": "level",
-    "huber_delta": "huber_delta",
     "point_extra_weight": "median_weight",
     "penalize_large_width_ratio": "width_weight",
     "width_penalty_mode": "width",
@@ -43,14 +40,14 @@ class R3Objective:
 
     A quantile head learns from the mean pinball loss, ``max(level * e, (level - 1) * e)``, plus ``median_weight`` times
     the mean absolute error of the median plus ``width_weight`` times the width of the intervals; a point head from
-    ``point_loss``. A single model is compared in the units of the series. A decomposed one is compared in scaled units,
+    ``point``. A single model is compared in the units of the series. A decomposed one is compared in scaled units,
     three times: trend and residual with those of past and future smoothed together, and their sum with the series; the
     trend's slope counts by a tenth. Only observed targets count; in the smoothing, a gap holds the value before it.
 
     Attributes
     ----------
-    point_loss, level, huber_delta
-        ``"mse"``, ``"mae"``, ``"huber"`` or ``"pinball"``, and the parameters of the last two.
+    point
+        Of a point head.
     median_weight, width_weight, width
         Of a quantile head; ``"boundary"`` is the widest interval, ``"wis"`` the mean of all.
     joint_weight, trend_weight, residual_weight
@@ -67,9 +64,7 @@ class R3Objective:
     0.5
     """
 
-    point_loss: str = "mse"
-    level: float = 0.5
-    huber_delta: float = 1.0
+    point: UnscaledLoss = UnscaledLoss()
     median_weight: float = 0.0
     width_weight: float = 0.0
     width: str = "boundary"
@@ -78,17 +73,25 @@ class R3Objective:
     residual_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, known in (("point_loss", POINT_LOSSES), ("width", WIDTHS)):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(known)}")
+        if self.width not in WIDTHS:
+            raise ConfigError(f"unknown width {self.width!r}; choose one of {', '.join(WIDTHS)}")
         for name in ("median_weight", "width_weight", "joint_weight", "trend_weight", "residual_weight"):
             if not 0 <= getattr(self, name) < inf:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative, nor infinite")
 
     @classmethod
     def from_granite(cls, keys: Mapping[str, Any]) -> Self:
-        """The objective that the keys of a Granite configuration name."""
-        return cls(**{field: keys[key] for key, field in GRANITE_KEYS.items() if keys.get(key) is not None})
+        """The objective that Granite's keys name, which a checkpoint keeps as ``provenance["granite"]``.
+
+        Raises
+        ------
+        ConfigError
+            If they name none.
+        """
+        if keys.get("loss", "mse") is None and not keys.get("multi_quantile_head"):
+            raise ConfigError("loss=None: this configuration names no loss; choose one, for example R3Objective()")
+        point = UnscaledLoss(keys.get("loss") or "mse", keys.get("quantile", 0.5), keys.get("huber_delta", 1))
+        return cls(point, **{field: keys[key] for key, field in GRANITE_KEYS.items() if keys.get(key) is not None})
 
     def __call__(self, module: TTMR3 | DecomposedTTM, batch: Batch) -> Tensor:
         """A scalar that can be differentiated."""
@@ -108,7 +111,7 @@ class R3Objective:
             is_known = torch.cat([torch.ones_like(values, dtype=torch.bool), observed], dim=-1)
             slow = robust_trend(carry_forward(whole, is_known))[..., -target.shape[-1] :]
         slope, slow_slope = point_of(trend, levels).diff(), slow.diff()
-        error = mae if levels else self._point
+        error = mae if levels else self.point.between
         slope_loss = error(forecast=slope, target=slow_slope, observed=observed[..., 1:] & observed[..., :-1])
         return (
             self.joint_weight * self._of(module.join(trend, residual), target, observed, levels)
@@ -118,7 +121,7 @@ class R3Objective:
 
     def _of(self, values: Tensor, target: Tensor, observed: Tensor, levels: tuple[float, ...]) -> Tensor:
         if not levels:
-            return self._point(forecast=values, target=target, observed=observed)
+            return self.point.between(forecast=values, target=target, observed=observed)
         loss = pinball(quantiles=values, target=target, observed=observed, levels=levels) / 2
         if self.median_weight:
             median = point_of(values, levels)
@@ -127,11 +130,3 @@ class R3Objective:
             is_outermost = self.width == "boundary"
             loss = loss + self.width_weight * width(quantiles=values, observed=observed, is_outermost=is_outermost)
         return loss
-
-    def _point(self, *, forecast: Tensor, target: Tensor, observed: Tensor) -> Tensor:
-        if self.point_loss == "huber":
-            return huber(forecast=forecast, target=target, observed=observed, delta=self.huber_delta)
-        if self.point_loss == "pinball":
-            levels = [self.level]
-            return pinball(quantiles=forecast[..., None], target=target, observed=observed, levels=levels) / 2
-        return {"mse": mse, "mae": mae}[self.point_loss](forecast=forecast, target=target, observed=observed)
