@@ -31,8 +31,7 @@ class GraniteForecaster(nn.Module):
     """What :class:`TTMR3` and :class:`DecomposedTTM` share: the interface, and how they read gaps."""
 
     config: TTMR3Config | DecomposedTTMConfig
-    # These models were trained on whole contexts in which gaps were filled; see inference/torch_step.py.
-    wants_filled_context = True
+    wants_filled_gaps = True  # IBM's own predictor fills them before the model sees them; see inference/torch_step.py
 
     @property
     def context_length(self) -> int:
@@ -217,6 +216,8 @@ class DecomposedTTM(GraniteForecaster):
     >>> module(context, torch.ones_like(context, dtype=torch.bool)).mean.shape
     torch.Size([2, 1, 96])
     """
+
+    wants_own_length = True  # the trend of a pad is no trend
 
     def __init__(self, config: DecomposedTTMConfig) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ def _factors(n_levels: int, width: int) -> tuple[int, ...]:
 class PlainInputs:
     """What callers ask a config for, and these architectures do not have: covariates, static numbers, chosen targets.
 
-    Gaps are filled before these models see a series (``wants_filled_context``), so no special padding is asked for.
+    Gaps are filled before these models see a series (``wants_filled_gaps``), so no special padding is asked for.
     """
 
     target_channels: ClassVar[tuple[int, ...]] = ()
@@ -229,7 +229,8 @@ class TTMR3Config(PlainInputs, FrozenConfig):
         if not self.levels:
             return
         levels, n_below = self.levels, len(self.levels) // 2
-        if list(levels) != sorted(set(levels)) or not 0 < levels[0] <= levels[-1] < 1 or levels[n_below] != 0.5:
+        is_ascending = list(levels) == sorted(set(levels)) and 0 < levels[0] <= levels[-1] < 1
+        if not is_ascending or len(levels) % 2 == 0 or levels[n_below] != 0.5:
             raise ConfigError(f"levels={levels} must ascend inside (0, 1), be odd in number and have 0.5 in the middle")
         if self.spread_kernel % 2 == 0:
             raise ConfigError(f"spread_kernel={self.spread_kernel} must be odd, or the horizon changes its length")
