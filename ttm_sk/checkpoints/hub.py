@@ -80,13 +80,9 @@ def locate(name: str | Path) -> Path:
     named = HUB_NAME.fullmatch(text)
     if named and named["revision"]:
         return fetch_folder(HubFolder(named["repository"], named["revision"]))
-    if named:
-        raise CheckpointError(
-            f"found no path {text!r}; a model on the hub is pinned by its revision: {text}@REVISION,"
-            " a commit, or a branch such as main"
-        )
     known = ", ".join(repr(known) for known in [*bundled_names(), *PUBLISHED])
-    raise CheckpointError(f"found no checkpoint {text!r}: it is no existing path, and known names are {known}")
+    pinned = f"; a model on the hub is called with its revision: {text}@REVISION" if named else ""
+    raise CheckpointError(f"found no checkpoint {text!r}: it is no existing path, and known names are {known}{pinned}")
 
 
 def bundled_names() -> list[str]:

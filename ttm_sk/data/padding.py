@@ -18,7 +18,7 @@ class Padded(NamedTuple):
     """Histories in common units.
 
     ``context`` float32 and ``observed`` bool are ``(batch, channel, time)``, ``loc`` and ``scale`` float64
-    ``(batch, channel, 1, 1)``; :meth:`restore` brings a forecast back to the units of the histories.
+    ``(batch, channel, 1, 1)``, or one number for all; :meth:`restore` brings a forecast back to the histories' units.
     """
 
     context: np.ndarray
@@ -77,7 +77,7 @@ def pad(
         if counts_padding:
             for flags, array in zip(observed, arrays, strict=True):
                 flags[:, : shape[2] - array.shape[1]] = True
-        return Padded(context, observed, np.zeros((*shape[:2], 1, 1)), np.ones((*shape[:2], 1, 1)))
+        return Padded(context, observed, np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1)))
     loc, scale = _centre(values, observed)
     context = np.where(observed, values - loc, 0.0) / np.where(scale == 0, 1.0, scale)
     return Padded(context.astype(np.float32), observed, loc[..., None], scale[..., None])

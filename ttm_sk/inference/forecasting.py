@@ -127,11 +127,8 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
 
 def _check_feedback(module: AnyModule, horizon: int) -> None:
     config = module.config
-    if (
-        config.target_channels
-        and len(config.target_channels) < config.n_channels
-        and horizon > module.prediction_length
-    ):
+    is_partial = 0 < len(config.target_channels) < config.n_channels
+    if is_partial and horizon > module.prediction_length:
         raise HorizonError(
             f"found a horizon of {horizon} steps; this model forecasts {len(config.target_channels)} of its"
             f" {config.n_channels} channels, so no forecast can be fed back: ask for at most {module.prediction_length}"
