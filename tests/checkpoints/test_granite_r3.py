@@ -140,6 +140,7 @@ def test_when_an_option_is_not_rebuilt_for_r3_then_its_key_is_named(key):
         ({"patch_stride": 4}, "patch_stride=4"),
         ({"num_patches": 99}, "num_patches=99"),
         ({"gate_mode": "relu"}, "gate_mode='relu'"),
+        ({"loss": "nll"}, "loss='nll'"),
         ({"scaling": "robust"}, "scaling='robust'"),
         ({"mq_q50_type": "mode"}, "mq_q50_type='mode'"),
         ({"mq_cond_path": "attend"}, "mq_cond_path='attend'"),

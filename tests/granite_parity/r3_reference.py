@@ -44,11 +44,4 @@ def run(case: Case, weights: dict[str, Tensor], inputs: dict[str, Tensor]) -> di
     return result | {f"grad {name}": part.grad for name, part in model.named_parameters() if part.requires_grad}
 
 
-def rounding(case: Case, weights: dict[str, Tensor], inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same in float64, from the same float32 numbers: how far float32 itself is off."""
-    exact = {name: value.double() for name, value in weights.items() if value.dtype.is_floating_point}
-    wide = {name: value.double() if value.dtype.is_floating_point else value for name, value in inputs.items()}
-    return run(case, weights | exact, wide)
-
-
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}

@@ -8,6 +8,7 @@ from typing import Any
 from ttm_sk.checkpoints.granite_config import (
     GATE_MODES,
     LEAST_SCALE,
+    LOSSES,
     MODES,
     POSITIONS,
     SCALINGS,
@@ -119,6 +120,7 @@ def ttm_r3_config(values: Mapping[str, Any]) -> TTMR3Config | DecomposedTTMConfi
     """
     _refuse_unsupported(values)
     v = ALL_DEFAULTS | dict(values)
+    choice(v, "loss", LOSSES)
     try:
         return _decomposed(v) if _is_decomposed(v) else _forecaster(v)
     except (ConfigError, TypeError) as error:

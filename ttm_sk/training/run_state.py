@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ttm_sk.checkpoints.tensor_file import read_tensors, write_tensors
 from ttm_sk.errors import CheckpointError
-from ttm_sk.models.ttm import TTM
+from ttm_sk.models.ttm import TTM, TTMConfig
 
 __all__ = ["RunState", "load_run_state", "save_run_state"]
 
