@@ -67,6 +67,7 @@ def _run_all(contender: Contender, plan: Plan, arguments: argparse.Namespace) ->
 
         with warnings.catch_warnings():
             warnings.simplefilter("once")  # a forecaster that warns, warns once, not at each of thousands of fits
+            warnings.filterwarnings("ignore", "The default of config ``remember_data``", FutureWarning)  # sktime's own
             outcomes = run_tasks(
                 contender,
                 plan.todo,
