@@ -136,7 +136,9 @@ def plot_leaderboard(table: pd.DataFrame) -> Figure:
         axes = figure.add_subplot(1, 2, position + 1)
         for row, (_, values) in zip(rows, table.iterrows(), strict=True):
             color = ORANGE if values["is_own"] else BLUE
-            axes.plot([values[f"{score}_low"], values[f"{score}_high"]], [row, row], color=color, alpha=0.4, linewidth=3)
+            axes.plot(
+                [values[f"{score}_low"], values[f"{score}_high"]], [row, row], color=color, alpha=0.4, linewidth=3
+            )
             axes.plot(values[score], row, "o", color=color, markersize=7)
             axes.annotate(f"{values[score]:.3f}", (values[score], row), (0, 7), textcoords="offset points", ha="center")
         axes.axvline(1.0, color=QUIET, linewidth=1, linestyle="--")

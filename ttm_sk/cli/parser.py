@@ -137,7 +137,9 @@ def _add_gift_eval_run(actions: argparse._SubParsersAction) -> None:
         "             --forecaster sktime.forecasting.theta:ThetaForecaster --set deseasonalize=false",
     )
     command.add_argument("--storage", required=True, metavar="DIR", help="the benchmark's data sets, a folder each")
-    command.add_argument("--config", nargs="+", metavar="NAME", help="saugeen/D/short, saugeen/D, saugeen (default: all)")
+    command.add_argument(
+        "--config", nargs="+", metavar="NAME", help="saugeen/D/short, saugeen/D, saugeen (default: all)"
+    )
     command.add_argument("--term", nargs="+", choices=("short", "medium", "long"), help="terms (default: all)")
     command.add_argument("--output", required=True, metavar="FOLDER", help="all_results.csv, config.json, runs.csv")
     contender = command.add_mutually_exclusive_group()

@@ -43,10 +43,12 @@ class History(Protocol):
     """Values ``(time,)`` of a series from its first period on, NaN where nothing was observed."""
 
     @property
-    def start(self) -> pd.Period: ...
+    def start(self) -> pd.Period:
+        """The first period."""
 
     @property
-    def values(self) -> np.ndarray: ...
+    def values(self) -> np.ndarray:
+        """All values."""
 
 
 Forecast = Callable[[Sequence[History]], np.ndarray]  # -> (history, horizon, level)
@@ -202,7 +204,9 @@ class CheckpointContender:
             seen = pasts[i][~np.isnan(pasts[i])]
             pasts[i] = seen[-1:] if len(seen) else np.zeros(1)
         if blank:
-            log.warning("%d histories hold no value that the model can see; forecast as their last value, or 0", len(blank))
+            log.warning(
+                "%d histories hold no value that the model can see; forecast as their last value, or 0", len(blank)
+            )
         return pasts
 
 
@@ -213,6 +217,7 @@ class ForecasterContender:
     ``sp``, where the forecaster has such a parameter and ``parameters`` does not give it, is the task's season. One
     without quantiles (tag ``capability:pred_int``) is scored with its points as all quantiles; one that cannot take
     missing values (``capability:missing_values``) gets the last value in their place, as the benchmark's baselines do.
+    A history without any value is passed as zeros.
 
     Parameters
     ----------
@@ -300,7 +305,7 @@ class ForecasterContender:
 
     def _quantiles(self, forecaster: Any, history: History, steps: np.ndarray) -> np.ndarray:
         values = np.asarray(history.values, dtype=np.float64)
-        if not forecaster.get_tag("capability:missing_values"):
+        if not forecaster.get_tag("capability:missing_values") or np.isnan(values).all():
             values = _filled(values)
         # periods: dates end in the year 2262, and some series of the benchmark end later
         y = pd.Series(values, index=pd.period_range(history.start, periods=len(values)))
@@ -312,10 +317,11 @@ class ForecasterContender:
 
     def _make(self, *, seasonality: int) -> Any:
         parameters = dict(self.parameters)
-        if "sp" in inspect.signature(self.maker).parameters:
-            parameters.setdefault("sp", seasonality)
+        maker = self.maker
         try:
-            made = self.maker(**parameters)
+            if "sp" in inspect.signature(maker).parameters:
+                parameters.setdefault("sp", seasonality)
+            made = maker(**parameters)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{self.path} does not take {parameters} ({error}); correct --set") from error
         if not hasattr(made, "get_tag") or not hasattr(made, "predict"):

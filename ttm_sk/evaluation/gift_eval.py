@@ -19,9 +19,7 @@ from ttm_sk.evaluation.results_folder import METRIC_COLUMNS, ResultsFolder, hold
 
 __all__ = ["Outcome", "Plan", "plan_run", "run_tasks"]
 
-TEST_DATASETS = frozenset(
-    name for task in CONFIGURATIONS for name in (task.dataset, task.folder.split("/")[0].lower())
-)
+TEST_DATASETS = frozenset(name for task in CONFIGURATIONS for name in (task.dataset, task.folder.split("/")[0].lower()))
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,7 @@ def _names() -> list[str]:
     return [task.name for task in CONFIGURATIONS]
 
 
-def _counter(
-    task: Task, on_progress: Callable[[Configuration, int, int], None] | None
-) -> Callable[[int], None] | None:
+def _counter(task: Task, on_progress: Callable[[Configuration, int, int], None] | None) -> Callable[[int], None] | None:
     if on_progress is None:
         return None
     made = 0

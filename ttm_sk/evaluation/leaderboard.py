@@ -65,7 +65,9 @@ def read_results(folder: Path | str) -> pd.DataFrame:
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: not readable as a table ({error}); give a folder of gift-eval run") from error
     if missing := {"dataset", "model", *SCORES.values()} - set(frame.columns):
-        raise DataError(f"{path}: found no column {sorted(missing)[0]}, expected the leaderboard's; choose another file")
+        raise DataError(
+            f"{path}: found no column {sorted(missing)[0]}, expected the leaderboard's; choose another file"
+        )
     if frame.empty:
         raise DataError(f"{path}: found no finished task; run gift-eval run first")
     known = {task.name for task in CONFIGURATIONS}
@@ -149,9 +151,9 @@ def markdown_report(own: pd.DataFrame, *, models: Sequence[str] = PEERS) -> str:
     n_tasks = len(_common_tasks(own))
     n_datasets = len({_dataset(task) for task in _common_tasks(own)})
     lines = [
-        f"{n_tasks} of GIFT-Eval's {len(CONFIGURATIONS)} tasks, {n_datasets} data sets. Geometric means of MASE and CRPS"
-        " relative to seasonal naive (lower is",
-        f"better), with 95 % bootstrap intervals over data sets. Wins: tasks on which {first} is better than the model.",
+        f"{n_tasks} of GIFT-Eval's {len(CONFIGURATIONS)} tasks, {n_datasets} data sets. Geometric means of MASE and",
+        "CRPS relative to seasonal naive (lower is better), with 95 % bootstrap intervals over data sets. Wins: tasks on",
+        f"which {first} is better than the model.",
         "",
         markdown_table(_readable(table, first=first)),
     ]
@@ -185,9 +187,13 @@ def _readable(table: pd.DataFrame, *, first: str) -> pd.DataFrame:
     text = {}
     for score in RELATIVE:
         bounds = zip(table[score], table[f"{score}_low"], table[f"{score}_high"], strict=True)
-        text[score] = [f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low == low else "") for mean, low, high in bounds]
+        text[score] = [
+            f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low == low else "") for mean, low, high in bounds
+        ]
     for score in RELATIVE:
-        counts = zip(table.index, table[f"wins_{score}"], table[f"wins_{score}"] + table[f"losses_{score}"], strict=True)
+        counts = zip(
+            table.index, table[f"wins_{score}"], table[f"wins_{score}"] + table[f"losses_{score}"], strict=True
+        )
         text[f"wins, {score}"] = ["" if name == first else f"{wins} of {played}" for name, wins, played in counts]
     return _emphasised(pd.DataFrame(text, index=table.index), table["is_own"])
 

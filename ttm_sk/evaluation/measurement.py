@@ -7,10 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-try:
+if sys.platform != "win32":
     import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 __all__ = ["peak_memory_mb", "source_commit"]
 
@@ -48,7 +46,7 @@ def peak_memory_mb() -> float:
     >>> peak_memory_mb() > 10
     True
     """
-    if resource is None:
+    if sys.platform == "win32":
         return float("nan")
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

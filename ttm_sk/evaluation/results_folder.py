@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,8 @@ from typing import Any
 from ttm_sk.checkpoints.tensor_file import write_atomically
 from ttm_sk.errors import ConfigError, DataError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: two runs at once on one folder are not noticed there
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["METRIC_COLUMNS", "RESULT_COLUMNS", "RUN_COLUMNS", "ResultsFolder", "hold_folder"]
 
@@ -134,7 +133,10 @@ class ResultsFolder:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows[task] for task in sorted(rows, key=lambda task: self._order.get(task, len(self._order))))
-        write_atomically(self.path / name, text.getvalue().encode())
+        try:
+            write_atomically(self.path / name, text.getvalue().encode())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path / name)) from error
 
 
 @contextmanager
@@ -147,7 +149,7 @@ def hold_folder(path: Path | str) -> Iterator[None]:
         If another process holds it.
     """
     Path(path).mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
+    if sys.platform == "win32":  # two runs at once on one folder are not noticed there
         yield
         return
     handle = os.open(path, os.O_RDONLY)
