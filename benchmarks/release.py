@@ -1,9 +1,9 @@
 """Write what depends on the bundled weights: the figures in the README and the model card.
 
 ``python benchmarks/release.py --results DIR --manifest CSV`` reads the bundled checkpoint's own provenance, the
-results that ``ttm-sk gift-eval run`` wrote for it (folders ``ttm-tiny-<effort>``), the published results of other models
-and the licences of the training data sets. Nothing is typed by hand; ``tests/test_release.py`` fails when README or
-model card belong to other weights.
+results that ``ttm-sk gift-eval run`` wrote for it (folders ``ttm-tiny-<effort>``), the published results of other
+models and the licences of the training data sets. Nothing is typed by hand; ``tests/test_release.py`` fails when README
+or model card belong to other weights.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def write_readme(path: Path, checkpoint: Checkpoint, scores: pd.DataFrame, *, n_
     text = path.read_text(encoding="utf-8")
     block = "\n".join(
         [
-            f"{n_tasks} of GIFT-Eval's 97 tasks, zero-shot, geometric means relative to seasonal naive (lower is better)."
-            " The",
+            f"{n_tasks} of GIFT-Eval's 97 tasks, zero-shot, geometric means relative to seasonal naive (lower is"
+            " better). The",
             f"bundled weights have {checkpoint.n_parameters:,} parameters and saw"
             f" {checkpoint.provenance['windows'] / 1e6:.1f} million windows; hash `{checkpoint.hash[:12]}`.",
             "Peers: published results, see the [model card](docs/model-card.md).",

@@ -62,6 +62,8 @@ def test_when_models_are_compared_then_means_wins_and_order_are_right():
     ratio = published_results().loc["naive", "MASE"][TASKS] / published_results().loc[BASELINE, "MASE"][TASKS]
     assert table.loc["naive", "MASE"] == pytest.approx(np.exp(np.log(ratio).mean()))
     assert table.loc["naive", "wins_MASE"] == (ratio > 0.5).sum()
+    assert table.loc["naive", "lead_MASE"] == pytest.approx(0.5 / table.loc["naive", "MASE"])
+    assert table.loc["naive", "lead_MASE_low"] < table.loc["naive", "lead_MASE"] < table.loc["naive", "lead_MASE_high"]
     assert table["is_own"].to_dict() == {"mine": True, "TiRex": False, "naive": False}
 
 

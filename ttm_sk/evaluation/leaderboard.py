@@ -113,6 +113,14 @@ def compare_models(own: pd.DataFrame, *, models: Sequence[str] = PEERS, seed: in
     for score in RELATIVE:
         low, high = _interval(np.log(ratios[score]), seed=seed)
         table[f"{score}_low"], table[f"{score}_high"] = low, high
+        logs = np.log(ratios[score])
+        pairs = -logs.sub(logs[names[0]], axis=0)
+        low, high = _interval(pairs, seed=seed)
+        table[f"lead_{score}"], table[f"lead_{score}_low"], table[f"lead_{score}_high"] = (
+            np.exp(pairs.mean()),
+            low,
+            high,
+        )
         table[f"wins_{score}"] = ratios[score].gt(ratios[score][names[0]], axis=0).sum()
         table[f"losses_{score}"] = ratios[score].lt(ratios[score][names[0]], axis=0).sum()
     table["is_own"] = table.index.isin(names)
@@ -151,9 +159,9 @@ def markdown_report(own: pd.DataFrame, *, models: Sequence[str] = PEERS) -> str:
     n_tasks = len(_common_tasks(own))
     n_datasets = len({_dataset(task) for task in _common_tasks(own)})
     lines = [
-        f"{n_tasks} of GIFT-Eval's {len(CONFIGURATIONS)} tasks, {n_datasets} data sets. Geometric means of MASE and",
-        "CRPS relative to seasonal naive (lower is better), with 95 % bootstrap intervals over data sets. Wins: tasks on",
-        f"which {first} is better than the model.",
+        f"{n_tasks} of GIFT-Eval's {len(CONFIGURATIONS)} tasks, {n_datasets} data sets. Geometric means of MASE",
+        "and CRPS relative to seasonal naive (lower is better), with 95 % bootstrap intervals over data sets. Beside it",
+        f"the mean of {first} over the model's, task by task (below 1, {first} is better), and the tasks that it wins.",
         "",
         markdown_table(_readable(table, first=first)),
     ]
@@ -184,18 +192,19 @@ def markdown_table(table: pd.DataFrame) -> str:
 
 
 def _readable(table: pd.DataFrame, *, first: str) -> pd.DataFrame:
-    text = {}
+    text = {score: _with_intervals(table, score) for score in RELATIVE}
     for score in RELATIVE:
-        bounds = zip(table[score], table[f"{score}_low"], table[f"{score}_high"], strict=True)
-        text[score] = [
-            f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low == low else "") for mean, low, high in bounds
-        ]
-    for score in RELATIVE:
-        counts = zip(
-            table.index, table[f"wins_{score}"], table[f"wins_{score}"] + table[f"losses_{score}"], strict=True
-        )
-        text[f"wins, {score}"] = ["" if name == first else f"{wins} of {played}" for name, wins, played in counts]
-    return _emphasised(pd.DataFrame(text, index=table.index), table["is_own"])
+        played = table[f"wins_{score}"] + table[f"losses_{score}"]
+        leads = zip(_with_intervals(table, f"lead_{score}"), table[f"wins_{score}"], played, strict=True)
+        text[f"{score}: {first} / model, wins"] = [f"{lead}, {wins} of {n}" for lead, wins, n in leads]
+    readable = pd.DataFrame(text, index=table.index)
+    readable.loc[first, list(readable.columns[2:])] = ""
+    return _emphasised(readable, table["is_own"])
+
+
+def _with_intervals(table: pd.DataFrame, name: str) -> list[str]:
+    bounds = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+    return [f"{mean:.3f}" + ("" if np.isnan(low) else f" ({low:.3f} to {high:.3f})") for mean, low, high in bounds]
 
 
 def _emphasised(table: pd.DataFrame, is_own: pd.Series) -> pd.DataFrame:
