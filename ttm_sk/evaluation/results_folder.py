@@ -99,8 +99,8 @@ class ResultsFolder:
             if other := [column for column, value in now.items() if found[column] != value]:
                 before, after = found[other[0]] or "none", now[other[0]] or "none"
                 raise ConfigError(
-                    f"{self.path}: found results of other {other[0]} ({before}), now {after}; choose another --output, or"
-                    " the same command as before"
+                    f"{self.path}: found results of other {other[0]} ({before}), now {after}; choose another --output,"
+                    " or the same command as before"
                 )
 
     def add(self, result: Row, run: Row) -> None:
