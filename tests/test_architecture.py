@@ -51,6 +51,8 @@ CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "t
 EXTRA_HOMES = {
     "huggingface_hub": {"ttm_sk.checkpoints.hub"},
     "matplotlib": {"ttm_sk.plotting"},
+    "gluonts": {"ttm_sk.evaluation.gift_eval_predictor"},
+    "pyarrow": {"ttm_sk.evaluation.gift_eval_storage"},
 }
 GUARDED_ANYWHERE = {"tqdm"}
 
