@@ -55,6 +55,12 @@ def test_when_a_series_is_short_then_it_still_has_windows_with_cut_targets():
     assert not windows.batch([0]).target_observed.all()
 
 
+def test_when_a_short_series_is_split_then_there_is_something_to_learn_and_to_examine():
+    training, validation = windows_of(np.arange(12.0), context_length=512, prediction_length=96).split(0.2)
+    assert len(training) > 1
+    assert validation.index.tolist() == [[0, 10, 12]]
+
+
 def test_when_few_shots_are_asked_for_then_they_are_the_newest():
     windows = windows_of(np.arange(100.0), np.arange(50.0))
     assert windows.last(6).index[:, 1].tolist() == [94, 95, 96, 44, 45, 46]

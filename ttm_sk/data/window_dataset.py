@@ -120,14 +120,15 @@ class WindowDataset:
             If ``share`` is not inside (0, 1).
         """
         _check_share(share, "validation share")
-        lengths = np.array([array.shape[1] for array in self.series])
-        later = np.maximum(1, np.round(lengths * share)).astype(np.int64)
-        border = (lengths - later)[self.index[:, 0]]
+        lengths = np.array([array.shape[1] for array in self.series], dtype=np.int64)
+        border = lengths - np.maximum(1, np.round(lengths * share)).astype(np.int64)
         early = self.index.copy()
-        early[:, 2] = np.minimum(early[:, 2], border)
-        least = [_least(length, self.prediction_length) for length in lengths - later]
-        is_early = early[:, 2] - early[:, 1] >= np.array(least, dtype=np.int64)[self.index[:, 0]]
-        return self._observed(early[is_early]), replace(self, index=self.index[self.index[:, 1] >= border])
+        early[:, 2] = np.minimum(early[:, 2], border[early[:, 0]])
+        least = np.array([_least(length, self.prediction_length) for length in border], dtype=np.int64)
+        early = early[early[:, 2] - early[:, 1] >= least[early[:, 0]]]
+        sizes = self.context_length, self.prediction_length
+        late = [_windows_of(i, array, *sizes, border=border[i]) for i, array in enumerate(self.series)]
+        return self._observed(early), replace(self, index=np.concatenate([early[:0], *late]))
 
     def last(self, amount: float) -> WindowDataset:
         """Few shots: the newest windows.
@@ -200,11 +201,13 @@ class WindowDataset:
         return replace(self, index=index[np.array(counts, dtype=bool)])
 
 
-def _windows_of(i: int, array: np.ndarray, context_length: int, prediction_length: int) -> np.ndarray:
-    """The index of one series."""
+def _windows_of(
+    i: int, array: np.ndarray, context_length: int, prediction_length: int, *, border: int = 0
+) -> np.ndarray:
+    """The index of one series; with a border, of what begins there or later."""
     length = array.shape[1]
-    least = _least(length, prediction_length)
-    first = min(context_length, max(1, length // LEAST_SHARE))
+    least = min(prediction_length, length - border) if border else _least(length, prediction_length)
+    first = border or min(context_length, max(1, length // LEAST_SHARE))
     cutoffs = np.arange(first, length - least + 1)
     stops = np.minimum(cutoffs + prediction_length, length)
     seen = np.concatenate([np.zeros((len(array), 1), dtype=np.int64), np.isfinite(array).cumsum(axis=1)], axis=1)

@@ -19,6 +19,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import CheckpointError, ConfigError, DataError, HorizonError
+from ttm_sk.estimators.adaptation import STRATEGIES, adapt
 from ttm_sk.estimators.frames import (
     from_forecast,
     refuse_disorder,
@@ -29,27 +30,29 @@ from ttm_sk.estimators.frames import (
 )
 from ttm_sk.inference.forecasting import check_effort, forecast_series
 from ttm_sk.models.ttm import TTM
+from ttm_sk.training.finetune import FineTuneSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
 
 __all__ = ["TTMForecaster"]
 
-LATER_STRATEGIES = ("head", "minimal", "bias", "adapter", "full", "auto")
-
 
 class TTMForecaster(BaseForecaster):
-    """Zero-shot forecasts of any series by a pretrained TinyTimeMixer, with quantiles.
+    """Forecasts of any series by a pretrained TinyTimeMixer, with quantiles; zero-shot, or fine-tuned.
 
-    Nothing is trained in ``fit``: the weights (under one million parameters, inside this package) were pretrained on
-    other series. Any history from one point and any horizon work; missing values are read as missing; series of a
-    panel or hierarchy may differ in length and are forecast in one batch; each column of a multivariate series is
-    forecast by itself.
+    By default nothing is trained in ``fit``: the weights (under one million parameters, inside this package) were
+    pretrained on other series. Any history from one point and any horizon work; missing values are read as missing;
+    series of a panel or hierarchy may differ in length and are forecast in one batch; each column of a multivariate series is
+    forecast by itself unless ``mixes_channels``.
 
     Parameters
     ----------
     model_path : str, path or Checkpoint, default="ttm-tiny"
         Bundled weights by name, a checkpoint file, or a :class:`~ttm_sk.checkpoints.store.Checkpoint`.
     fit_strategy : str, default="zero-shot"
-        What ``fit`` trains: nothing. Other strategies are not part of this version and raise.
+        What ``fit`` trains: ``"zero-shot"`` nothing, ``"head"``, ``"minimal"`` decoder and head, ``"bias"``,
+        ``"adapter"`` low-rank adapters, ``"full"`` everything; ``"auto"`` compares some of them on the past and takes
+        the best. All series of a panel train one model. On the last part of the series, which is kept aside, what was
+        learnt is never worse than zero-shot; see :func:`ttm_sk.finetune`.
     effort : {"fast", "plain"}, default="fast"
         ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series, and beyond the model's
         own horizon of 96 steps follows five possible futures instead of one: better, at two (ten) times the cost.
@@ -62,12 +65,24 @@ class TTMForecaster(BaseForecaster):
     pretrain_windows : int, default=20000
         Windows that :meth:`pretrain` trains on. Note that sktime's ``set_params`` forgets what ``pretrain`` learnt.
     random_state : int, optional
-        Seed of :meth:`pretrain`; forecasts are deterministic.
+        Seed of ``fit`` and :meth:`pretrain`; forecasts are deterministic.
+    fit_steps : int, default=200
+        At most so many steps of fine-tuning, 64 windows each.
+    few_shot : float or int, optional
+        Newest training windows to fine-tune on: a share below 1, or a count; None uses all.
+    validation_split : float, default=0.2
+        Last part of every series on which fine-tuning is examined and from which it does not learn.
+    mixes_channels : bool, default=False
+        Let the columns of a multivariate series inform each other, by channel mixing in the decoder; needs a
+        ``fit_strategy`` that trains.
 
     Attributes
     ----------
     checkpoint_ : Checkpoint
         What was used.
+    strategy_ : Choice
+        What ``fit`` trained (``strategy_.chosen``), why (``strategy_.reason``), and, of ``"auto"``, the losses of what
+        it compared, relative to zero-shot (``strategy_.scores``). ``update`` keeps what was trained.
 
     Notes
     -----
@@ -124,6 +139,10 @@ class TTMForecaster(BaseForecaster):
         batch_size: int = 256,
         pretrain_windows: int = 20_000,
         random_state: int | None = None,
+        fit_steps: int = 200,
+        few_shot: float | None = None,
+        validation_split: float = 0.2,
+        mixes_channels: bool = False,
     ) -> None:
         self.model_path = model_path
         self.fit_strategy = fit_strategy
@@ -133,6 +152,10 @@ class TTMForecaster(BaseForecaster):
         self.batch_size = batch_size
         self.pretrain_windows = pretrain_windows
         self.random_state = random_state
+        self.fit_steps = fit_steps
+        self.few_shot = few_shot
+        self.validation_split = validation_split
+        self.mixes_channels = mixes_channels
         super().__init__()
 
     def fit(self, y: Any, X: Any = None, fh: Any = None) -> TTMForecaster:
@@ -194,7 +217,31 @@ class TTMForecaster(BaseForecaster):
         self._check_parameters()
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
         self._remember(y)
+        self.checkpoint_, self.strategy_ = adapt(
+            self.checkpoint_,
+            self._panel.histories,
+            strategy=self.fit_strategy,
+            settings=self._fit_settings(),
+            horizon=self._longest_horizon(fh),
+            effort=self.effort,
+            device=self.device,
+        )
         return self
+
+    def _longest_horizon(self, fh: ForecastingHorizon | None) -> int:
+        """Steps ahead that fine-tuning should care for: those asked for in ``fit``, else the model's own."""
+        if fh is None or self.fit_strategy == "zero-shot":
+            return self.checkpoint_.config.prediction_length
+        return int(max(steps.max() for steps in steps_ahead(fh, self._panel)))
+
+    def _fit_settings(self) -> FineTuneSettings:
+        return FineTuneSettings(
+            most_steps=int(self.fit_steps),
+            few_shot=self.few_shot,
+            validation_share=self.validation_split,
+            mixes_channels=self.mixes_channels,
+            seed=0 if self.random_state is None else int(self.random_state),
+        )
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> TTMForecaster:
         if self._y is None:
@@ -254,14 +301,14 @@ class TTMForecaster(BaseForecaster):
         return self
 
     def _check_parameters(self) -> None:
-        if self.fit_strategy in LATER_STRATEGIES:
+        if self.fit_strategy not in STRATEGIES:
             raise ConfigError(
-                f"fit_strategy={self.fit_strategy!r} is not in this version; use fit_strategy='zero-shot'"
+                f"unknown fit_strategy {self.fit_strategy!r}; choose one of {', '.join(map(repr, STRATEGIES))}"
             )
-        if self.fit_strategy != "zero-shot":
-            raise ConfigError(f"unknown fit_strategy {self.fit_strategy!r}; use fit_strategy='zero-shot'")
+        if self.mixes_channels and self.fit_strategy == "zero-shot":
+            raise ConfigError("mixes_channels=True needs training; choose another fit_strategy than 'zero-shot'")
         check_effort(self.effort)
-        for name in ("context_length", "batch_size", "pretrain_windows"):
+        for name in ("context_length", "batch_size", "pretrain_windows", "fit_steps"):
             value = getattr(self, name)
             if value is None and name == "context_length":
                 continue
@@ -271,6 +318,7 @@ class TTMForecaster(BaseForecaster):
             raise ConfigError(f"model_path={self.model_path!r} must be a name, a path or a Checkpoint")
         if self.random_state is not None and not _is_count(self.random_state, at_least=0):
             raise ConfigError(f"random_state={self.random_state!r} must be None or a whole number of at least 0")
+        self._fit_settings()
         resolve_device(self.device)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -278,7 +326,7 @@ class TTMForecaster(BaseForecaster):
         state = self.__dict__.copy()
         checkpoint = state.get("checkpoint_")
         is_bundled = isinstance(self.model_path, str) and self.model_path in bundled_names()
-        if checkpoint is not None and is_bundled and "pretrained_checkpoint_" not in state:
+        if is_bundled and checkpoint is not None and checkpoint.hash == _open(self.model_path).hash:  # nothing learnt
             state["checkpoint_"] = (self.model_path, checkpoint.hash)
         return state
 

@@ -85,6 +85,10 @@ class FineTuneSettings:
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("validation_share", "few_shot", "peak", "head_dropout", "weight_decay", "horizon"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
+                raise ConfigError(f"{name}={value!r} must be a number")
         for name in ("n_epochs", "most_steps", "batch_size", "validation_windows", "patience", "rank"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
@@ -96,6 +100,8 @@ class FineTuneSettings:
             raise ConfigError(f"validation_share={self.validation_share} must lie inside (0, 1)")
         if self.few_shot is not None and not self.few_shot > 0:
             raise ConfigError(f"few_shot={self.few_shot} must be a share in (0, 1) or a count of windows")
+        if self.horizon is not None and self.horizon < 1:
+            raise ConfigError(f"horizon={self.horizon} must be at least 1; None is all that the checkpoint has")
 
 
 def finetune(
@@ -241,7 +247,7 @@ class _Run:
                 time_limit=settings.time_limit,
             )
             with _dropout(module, settings.head_dropout):
-                peak = settings.peak or find_rate(module, self._batch, scaled_loss, loop)
+                peak = settings.peak or find_rate(module, self._batch, scaled_loss, loop, n_steps=min(30, n_steps))
                 result = train(
                     module, self._batch, scaled_loss, OneCycle(peak, n_steps), loop, after_step=watch, is_quiet=is_quiet
                 )

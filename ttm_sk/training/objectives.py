@@ -21,9 +21,10 @@ def scaled_loss(module: TTM, batch: Batch) -> Tensor:
     """Pinball loss of a quantile head, squared error of a point head, both in scaled units.
 
     Every window counts alike whatever its units, and a history without movement, which no model can scale, is
-    left out.
+    left out. A target of fewer steps than the module forecasts is compared with the first ones.
     """
     output, state = module.forecast_scaled(batch.context, batch.observed, resolution=batch.resolution)
+    output = output[:, :, : batch.target.shape[-1]]
     target = state.apply(batch.target).float()
     counts = batch.target_observed & (state.scale != 0) & (target.abs() < LARGEST_TARGET)
     target = torch.where(counts, target, torch.zeros_like(target))
