@@ -41,8 +41,8 @@ class TTMForecaster(BaseForecaster):
 
     By default nothing is trained in ``fit``: the weights (under one million parameters, inside this package) were
     pretrained on other series. Any history from one point and any horizon work; missing values are read as missing;
-    series of a panel or hierarchy may differ in length and are forecast in one batch; each column of a multivariate series is
-    forecast by itself unless ``mixes_channels``.
+    series of a panel or hierarchy may differ in length and are forecast in one batch; each column of a multivariate
+    series is forecast by itself unless ``mixes_channels``.
 
     Parameters
     ----------
