@@ -2,7 +2,7 @@
 
     python benchmarks/long_horizon/table.py FOLDER --checkpoint ttm-tiny --effort fast --output RESULTS.csv
 
-``FOLDER`` holds the files as they are published (``ETTh1.csv``, ``ETTh1.csv.gz``, ``weather.csv``, ...); one that is not
+``FOLDER`` holds the files as they are published (``ETTh1.csv``, ``ETTh1.csv.gz``, ``weather.csv``); one that is not
 there is left out, and said so. Every test window is forecast; ``--stride 25`` takes every 25th, for an estimate. The
 output has a row for each data set and horizon, with the weights' hash and the commit, written anew after each set.
 """
