@@ -33,7 +33,7 @@ def start() -> Checkpoint:
 
 
 def small(strategy: str, **parameters: Any) -> TTMForecaster:
-    quick = {"model_path": start(), "fit_strategy": strategy, "fit_steps": 10, "effort": "plain"}
+    quick = {"model_path": start(), "fit_strategy": strategy, "fit_steps": 6, "effort": "plain"}
     return TTMForecaster(**quick | parameters)
 
 
@@ -156,14 +156,13 @@ def test_when_it_cannot_be_done_then_the_error_says_why():
         small("head", fit_steps=0).fit(wave())
 
 
-@pytest.mark.parametrize("strategy", ["minimal", "auto"])
-def test_when_sktime_checks_a_strategy_then_every_check_passes(strategy, tmp_path, monkeypatch):
+def test_when_sktime_checks_a_strategy_that_trains_then_its_checks_pass(tmp_path, monkeypatch):
     path = save_checkpoint(start(), tmp_path / "small.safetensors")
-    parameters = {"model_path": path, "fit_strategy": strategy, "fit_steps": 1, "effort": "plain"}
+    parameters = {"model_path": path, "fit_strategy": "head", "fit_steps": 1, "effort": "plain"}
     monkeypatch.setattr(
         TTMForecaster, "get_test_params", classmethod(lambda cls, parameter_set="default": [parameters])
     )
-    chosen = ["test_fit_idempotent", "test_fit_does_not_overwrite_hyper_params", "test_persistence_via_pickle"]
+    chosen = ["test_fit_idempotent", "test_fit_does_not_overwrite_hyper_params"]
     results = check_estimator(TTMForecaster, tests_to_run=chosen, raise_exceptions=False, verbose=False)
     failures = [f"{name}: {outcome!r}" for name, outcome in results.items() if outcome != "PASSED"]
     assert results

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+from sktime.forecasting.base import ForecastingHorizon
 
 from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.device import resolve_device
-from ttm_sk.errors import CheckpointError, ConfigError, DataError, HorizonError
+from ttm_sk.errors import CheckpointError, ConfigError, DataError
 from ttm_sk.estimators.adaptation import STRATEGIES, adapt
-from ttm_sk.estimators.frames import (
-    from_forecast,
-    refuse_disorder,
-    shown_frequency,
-    steps_ahead,
-    text_columns,
-    to_panel,
-)
+from ttm_sk.estimators.drivers import Drivers, future_rows
+from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
+from ttm_sk.estimators.panel_forecaster import PanelForecaster
+from ttm_sk.inference.covariates import DriverEffect, measure_effects
 from ttm_sk.inference.forecasting import check_effort, forecast_series
 from ttm_sk.models.ttm import TTM
 from ttm_sk.training.finetune import FineTuneSettings
@@ -36,7 +30,7 @@ from ttm_sk.training.pretrain import PretrainSettings, pretrain
 __all__ = ["TTMForecaster"]
 
 
-class TTMForecaster(BaseForecaster):
+class TTMForecaster(PanelForecaster):
     """Forecasts of any series by a pretrained TinyTimeMixer, with quantiles; zero-shot, or fine-tuned.
 
     By default nothing is trained in ``fit``: the weights (under one million parameters, inside this package) were
@@ -75,6 +69,9 @@ class TTMForecaster(BaseForecaster):
     mixes_channels : bool, default=False
         Let the columns of a multivariate series inform each other, by channel mixing in the decoder; needs a
         ``fit_strategy`` that trains.
+    past_columns : sequence of str, default=()
+        Columns of ``X`` of which the future is not known; they count with a lag of the horizon. All other columns are
+        known ahead: ``predict`` needs their rows for the horizon.
 
     Attributes
     ----------
@@ -83,12 +80,18 @@ class TTMForecaster(BaseForecaster):
     strategy_ : Choice
         What ``fit`` trained (``strategy_.chosen``), why (``strategy_.reason``), and, of ``"auto"``, the losses of what
         it compared, relative to zero-shot (``strategy_.scores``). ``update`` keeps what was trained.
+    effects_ : tuple of DriverEffect
+        For each series, what the columns of ``X`` do to it, and the share by which they lower the loss
+        (``effects_[0].gain``); empty without ``X``.
 
     Notes
     -----
     Values are floats of any scale; a forecast has the units of the series. NaN are unobserved; infinities, and series
     without any value, raise ``DataError``. Quantile levels reach from .01 to .99; others raise ``ConfigError``.
-    Exogenous variables ``X`` are not used, as the tag ``capability:exogenous`` says.
+    Columns of ``X`` (numbers, or categories as text) explain what the past of the series does not: their effect is
+    measured on the past by a ridge regression on surprises (:mod:`ttm_sk.inference.covariates`), taken out of the
+    history and put back for the known future. Where they do not help on windows that the regression had not seen, they
+    count for nothing. ``X`` must have a row for every row of ``y`` and of the horizon, without missing values.
 
     References
     ----------
@@ -106,28 +109,11 @@ class TTMForecaster(BaseForecaster):
     """
 
     _tags = {
-        "authors": ["ttm_sk developers"],
-        "maintainers": ["ttm_sk developers"],
         "python_dependencies": ["torch"],
-        "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
-        "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
-        "capability:multivariate": True,
-        "capability:exogenous": False,
-        "capability:missing_values": True,
-        "capability:insample": False,
-        "capability:pred_int": True,
-        "capability:pred_int:insample": False,
-        "capability:update": True,
         "capability:pretrain": True,
-        "capability:random_state": True,
-        "property:randomness": "derandomized",
-        "requires-fh-in-fit": False,
-        "X-y-must-have-same-index": False,
-        "enforce_index_type": None,
+        "capability:exogenous": True,
+        "capability:categorical_in_X": True,
     }
-    # What was fitted is needed to predict, so it is remembered whatever sktime's default; sktime 1.2 warns of a coming
-    # change of that default on every construction unless warnings are off.
-    _config = {"remember_data": True, "warnings": "off"}
 
     def __init__(
         self,
@@ -143,6 +129,7 @@ class TTMForecaster(BaseForecaster):
         few_shot: float | None = None,
         validation_split: float = 0.2,
         mixes_channels: bool = False,
+        past_columns: Sequence[str] = (),
     ) -> None:
         self.model_path = model_path
         self.fit_strategy = fit_strategy
@@ -156,81 +143,62 @@ class TTMForecaster(BaseForecaster):
         self.few_shot = few_shot
         self.validation_split = validation_split
         self.mixes_channels = mixes_channels
+        self.past_columns = past_columns
         super().__init__()
-
-    def fit(self, y: Any, X: Any = None, fh: Any = None) -> TTMForecaster:
-        """Remember ``y`` and open the weights; see :meth:`sktime.forecasting.base.BaseForecaster.fit`.
-
-        A fit that fails leaves the forecaster as it was, and so do ``update`` and ``pretrain``.
-        """
-        with self._unchanged_by_failure(y):
-            refuse_disorder(y)
-            return super().fit(y, X=X, fh=fh)
-
-    def update(self, y: Any, X: Any = None, update_params: bool = True) -> TTMForecaster:
-        with self._unchanged_by_failure(y):
-            refuse_disorder(y)
-            return super().update(y, X=X, update_params=update_params)
-
-    def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> TTMForecaster:
-        with self._unchanged_by_failure(y):
-            refuse_disorder(y)
-            return super().pretrain(y, X=X, fh=fh)
-
-    @contextmanager
-    def _unchanged_by_failure(self, y: Any) -> Iterator[None]:
-        # sktime changes some of its dictionaries in place, for example the one that keeps the name of a series
-        before = {name: value.copy() if isinstance(value, dict) else value for name, value in self.__dict__.items()}
-        try:
-            yield
-        except BaseException as error:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            if isinstance(error, TypeError) and (names := text_columns(y)):
-                found = ", ".join(map(repr, names))
-                error.add_note(f"text in column {found}: convert it to numbers, for example with pd.to_numeric")
-            raise
-
-    def _check_fh(self, fh: Any, pred_int: bool = False) -> ForecastingHorizon:
-        # sktime compares dates with the cutoff as periods, which have no time zone; pandas warns of that.
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"Converting to PeriodArray/Index representation will drop timezone")
-            try:
-                return super()._check_fh(fh, pred_int)
-            except AssertionError as error:  # all that sktime says of dates where periods are needed, or the reverse
-                raise HorizonError(
-                    "the horizon has other time stamps than the series, which ends with a"
-                    f" {type(self.cutoff).__name__}; give both the same kind, or ask for numbers of steps"
-                ) from error
-
-    def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
-        # The dates of a panel do not carry their frequency; without it sktime refuses dates as a horizon.
-        before = self.cutoff
-        super()._set_cutoff_from_y(y)
-        cutoff = self.cutoff
-        if isinstance(cutoff, pd.DatetimeIndex) and cutoff.freq is None:
-            frequency = shown_frequency(y) or getattr(before, "freq", None)
-            if frequency is not None and frequency.is_on_offset(cutoff[0]):
-                self._set_cutoff(pd.DatetimeIndex(cutoff, freq=frequency))
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        self.effects_: tuple[DriverEffect, ...] = ()
+        self._drivers: Drivers | None = None
         self._remember(y)
+        horizon = self._longest_horizon(fh)
+        if X is not None:
+            self._drivers = Drivers.of(X, past_columns=self.past_columns, lag=horizon)
+            self.effects_ = tuple(self._measure(self._drivers.past(X, y), horizon=horizon))
+            self._remember(y)
+        elif self.past_columns:
+            raise ConfigError(f"past_columns={self.past_columns!r} were named, but there is no X; pass it to fit")
         self.checkpoint_, self.strategy_ = adapt(
             self.checkpoint_,
-            self._panel.histories,
+            self._rests,
             strategy=self.fit_strategy,
             settings=self._fit_settings(),
-            horizon=self._longest_horizon(fh),
+            horizon=horizon,
             effort=self.effort,
             device=self.device,
         )
         return self
 
+    def _remember(self, y: pd.DataFrame) -> None:
+        super()._remember(y)
+        self._rests = self._panel.histories
+        if self._drivers is not None and self.effects_:
+            if len(self.effects_) != len(self._panel.histories):
+                raise DataError(
+                    f"found {len(self._panel.histories)} series, but the effects of X were measured for"
+                    f" {len(self.effects_)}; fit again with all of them"
+                )
+            past = self._drivers.past(self._X, y)
+            self._unlagged = self._drivers.unlagged(self._X, y)
+            self._rests = tuple(
+                history - effect.of(columns)
+                for history, effect, columns in zip(self._panel.histories, self.effects_, past, strict=True)
+            )
+
+    def _measure(self, past: list[np.ndarray], *, horizon: int) -> list[DriverEffect]:
+        """What the drivers do, by a backtest of the weights as they are before any fine-tuning."""
+        levels = [level for level in self.checkpoint_.config.levels if 0.1 <= level <= 0.9] or [0.5]
+        module = shared_module(self.checkpoint_, self.device)
+
+        def backtest(histories: Sequence[np.ndarray], steps: int) -> np.ndarray:
+            return forecast_series(module, histories, steps, levels=levels, effort="plain", batch_size=self.batch_size)
+
+        return measure_effects(backtest, self._panel.histories, past, horizon=horizon, levels=levels)
+
     def _longest_horizon(self, fh: ForecastingHorizon | None) -> int:
         """Steps ahead that fine-tuning should care for: those asked for in ``fit``, else the model's own."""
-        if fh is None or self.fit_strategy == "zero-shot":
+        if fh is None:
             return self.checkpoint_.config.prediction_length
         return int(max(steps.max() for steps in steps_ahead(fh, self._panel)))
 
@@ -243,46 +211,39 @@ class TTMForecaster(BaseForecaster):
             seed=0 if self.random_state is None else int(self.random_state),
         )
 
-    def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> TTMForecaster:
-        if self._y is None:
-            raise ConfigError("update needs what fit has seen; fit with set_config(remember_data=True), the default")
-        fitted = self._panel.columns.tolist()
-        if others := [name for name in self._y.columns.tolist() if name not in fitted]:  # sktime adds them to the past
-            raise DataError(
-                f"update found the column {others[0]!r}, expected {', '.join(map(repr, fitted))}; name it as in fit"
-            )
-        self._remember(self._y)
-        return self
-
-    def _remember(self, y: pd.DataFrame) -> None:
-        panel = to_panel(y)
+    def _refuse(self, panel: Panel) -> None:
         seen = self.checkpoint_.config.context_length
         panel.refuse_unseen(min(seen, self.context_length or seen))
-        self._panel = panel
 
-    def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
-        forecast = self._forecast(fh, levels=(0.5,))
-        return from_forecast([part[..., 0].T for part in forecast], self._panel, fh, self._panel.columns)
+    def _known_ahead(self, fh: ForecastingHorizon, X: Any) -> dict[str, Any]:
+        if self._drivers is None:
+            return {}
+        rows, steps = future_rows(self._panel, fh), steps_ahead(fh, self._panel)
+        return {"drivers": self._drivers.future(X, rows, steps, unlagged=self._unlagged)}
 
-    def _predict_quantiles(self, fh: ForecastingHorizon, X: Any, alpha: list[float]) -> pd.DataFrame:
-        forecast = self._forecast(fh, levels=alpha)
-        columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
-        rows = [part.transpose(1, 0, 2).reshape(part.shape[1], -1) for part in forecast]
-        return from_forecast(rows, self._panel, fh, columns)
-
-    def _forecast(self, fh: ForecastingHorizon, *, levels: tuple[float, ...] | list[float]) -> list[np.ndarray]:
+    def _forecast(
+        self,
+        fh: ForecastingHorizon,
+        *,
+        levels: tuple[float, ...] | list[float],
+        drivers: Sequence[np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
         """For each instance an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
         steps = steps_ahead(fh, self._panel)
         quantiles = forecast_series(
             shared_module(self.checkpoint_, self.device),
-            self._panel.histories,
+            self._rests,
             int(max(asked.max() for asked in steps)),
             levels=levels,
             effort=self.effort,
             batch_size=self.batch_size,
             context_length=self.context_length,
         )
-        return [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
+        asked = [part[:, wanted - 1] for part, wanted in zip(quantiles, steps, strict=True)]
+        if drivers is None:
+            return asked
+        effects = [effect.of(columns) for effect, columns in zip(self.effects_, drivers, strict=True)]
+        return [part + effect[..., None] for part, effect in zip(asked, effects, strict=True)]
 
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""

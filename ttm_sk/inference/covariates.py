@@ -1,10 +1,10 @@
 """What known-future drivers explain: a ridge regression in context, around any forecaster.
 
 A driver can only add what the forecaster does not know from the past. So for windows of the past both the series and
-its drivers are forecast, and what went wrong with the series is regressed on what went wrong with the drivers (the theorem
-of Frisch, Waugh and Lovell, with forecasts in the place of projections). The effect is then taken out of the history,
-the rest is forecast, and the effect of the known future is put back: so quantiles move with the drivers, and they narrow
-where the rest is calmer than the series was.
+its drivers are forecast, and what went wrong with the series is regressed on what went wrong with the drivers (the
+theorem of Frisch, Waugh and Lovell, with forecasts in the place of projections). The effect is then taken out of the
+history, the rest is forecast, and the effect of the known future is put back: so quantiles move with the drivers, and
+they narrow where the rest is calmer than the series was.
 
 How strong the regression may be is decided on windows that it did not see, with "no effect" among the choices; a gain
 that could be chance does not count.
@@ -113,15 +113,17 @@ def measure_effects(
             lambda study: study.driver_pasts,
             lambda study, found: study.take_surprises(found, levels),
         )
-        _fill(group, forecast, steps, lambda study: study.rests(), lambda study, found: study.take_trials(found, levels))
+        _fill(
+            group, forecast, steps, lambda study: study.rests(), lambda study, found: study.take_trials(found, levels)
+        )
     return [study.effect() for study in studies]
 
 
 def lagged(columns: np.ndarray, *, horizon: int) -> np.ndarray:
     """Columns known only for the past, moved ``horizon`` steps ahead, so that they are known for the future.
 
-    ``(covariate, time)`` -> ``(covariate, time + horizon)``: at every step the value ``horizon`` steps before; the first
-    steps repeat the first value.
+    ``(covariate, time)`` -> ``(covariate, time + horizon)``: at every step the value ``horizon`` steps before; the
+    first steps repeat the first value.
 
     Examples
     --------
@@ -169,12 +171,12 @@ class _Study:
         """Regress the series' surprises on the drivers', at every strength and without each fold in turn."""
         middle = int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
         surprise = self._windows(self.drivers) - quantiles[..., middle]
-        missed = (self._windows(self.history) - self.base[..., middle]) / self.unit[:, None]
+        missed = (self._windows(self.history) - self.base[..., middle]) / self.unit
         self.surprise, self.missed = np.moveaxis(surprise, 1, 2), np.moveaxis(missed, 1, 2)
         folds = np.arange(len(self.starts)) * N_FOLDS // len(self.starts)
-        self.trials = np.stack([
-            [self._ridge(strength, folds != fold) for fold in folds] for strength in STRENGTHS
-        ])  # (strength, window, channel, covariate)
+        self.trials = np.stack(
+            [[self._ridge(strength, folds != fold) for fold in folds] for strength in STRENGTHS]
+        )  # (strength, window, channel, covariate)
 
     def rests(self) -> list[np.ndarray]:
         """The pasts without the effect, for every strength and window."""
@@ -227,10 +229,12 @@ class _Study:
         """The quantile loss of every window, in units of the series' spread."""
         targets = self._windows(self.history) / self.unit
         scaled = quantiles / self.unit[..., None]
-        return np.array([
-            float(np.mean(pinball(target=target, quantiles=part, levels=levels)))
-            for target, part in zip(targets, scaled, strict=True)
-        ])
+        return np.array(
+            [
+                float(np.mean(pinball(target=target, quantiles=part, levels=levels)))
+                for target, part in zip(targets, scaled, strict=True)
+            ]
+        )
 
 
 def _by_horizon(studies: Sequence[_Study]) -> Iterator[tuple[int, list[_Study]]]:

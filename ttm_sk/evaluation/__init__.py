@@ -1,0 +1,1 @@
+"""Forecasters measured: GIFT-Eval by its own protocol, and tables beside published models."""
