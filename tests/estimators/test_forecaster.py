@@ -548,16 +548,11 @@ def test_when_a_fit_fails_then_the_fitted_forecaster_is_as_before(how):
     pd.testing.assert_series_equal(fitted.predict(fh=FH), before)
 
 
-def test_when_exogenous_columns_are_given_then_they_do_not_matter_as_the_tag_says():
-    y, X = wave(), table().to_numpy()
-    assert not small().get_tag("capability:exogenous")
-    with_columns = small().fit(y.iloc[:50], X=pd.DataFrame(X[:50])).predict(fh=FH, X=pd.DataFrame(X[50:53]))
-    pd.testing.assert_series_equal(with_columns, small().fit(y.iloc[:50]).predict(fh=FH))
-
-
 def test_when_tags_promise_something_then_other_tests_here_hold_it():
     promised = {name: value for name, value in small().get_tags().items() if name.startswith("capability:")}
     assert {name for name, value in promised.items() if value} >= {
+        "capability:categorical_in_X",
+        "capability:exogenous",
         "capability:missing_values",
         "capability:multivariate",
         "capability:pred_int",
@@ -575,8 +570,6 @@ def test_when_tags_promise_something_then_other_tests_here_hold_it():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        *[({"fit_strategy": name}, f"fit_strategy='{name}' is not in this version") for name in ("head", "minimal")],
-        *[({"fit_strategy": name}, f"fit_strategy='{name}' is not") for name in ("bias", "adapter", "full", "auto")],
         ({"fit_strategy": "magic"}, "unknown fit_strategy 'magic'"),
         ({"effort": "best"}, "effort='best' .* is not in this version"),
         ({"effort": "none"}, "unknown effort 'none'"),
