@@ -28,6 +28,7 @@ def adapt(
     horizon: int,
     effort: str = "plain",
     device: str = "auto",
+    resolution: int | None = None,
 ) -> tuple[Checkpoint, Choice]:
     """The checkpoint itself or a fine-tuned one, for all histories together.
 
@@ -40,6 +41,8 @@ def adapt(
         in the way that was best there.
     horizon
         Steps ahead that matter.
+    resolution
+        Token of the pace of all histories, for a checkpoint with a resolution prefix.
     effort
         At which ``"auto"`` compares.
 
@@ -48,7 +51,7 @@ def adapt(
     DataError
         If a strategy other than ``"auto"`` finds too little to learn from.
     """
-    settings = replace(settings, horizon=min(horizon, checkpoint.config.prediction_length))
+    settings = replace(settings, horizon=min(horizon, checkpoint.config.horizon), resolution=resolution)
     if strategy == "zero-shot":
         return checkpoint, Choice(strategy, "as asked; nothing was trained")
     if strategy != "auto":
@@ -57,9 +60,11 @@ def adapt(
     levels = [level for level in checkpoint.config.levels if 0.1 <= level <= 0.9] or [0.5]
 
     def prepare(name: str, past: Sequence[np.ndarray]) -> Forecaster:
-        chosen = adapt(checkpoint, past, strategy=name, settings=settings, horizon=horizon, device=device)[0]
+        chosen = adapt(checkpoint, past, strategy=name, settings=settings, horizon=horizon, device=device, resolution=resolution)[0]
         module = chosen.build()
-        return lambda rows, steps: forecast_series(module, rows, steps, levels=levels, effort=effort)
+        return lambda rows, steps: forecast_series(
+            module, rows, steps, levels=levels, effort=effort, resolution=resolution
+        )
 
     choice = select(AUTO_CANDIDATES, prepare, histories, horizon=horizon, levels=levels)
     tuned, way = adapt(checkpoint, histories, strategy=choice.chosen, settings=settings, horizon=horizon, device=device)

@@ -15,6 +15,7 @@ from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
+from ttm_sk.data.frequency import resolution_token
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import CheckpointError, ConfigError, DataError
 from ttm_sk.estimators.adaptation import STRATEGIES, adapt
@@ -41,7 +42,8 @@ class TTMForecaster(PanelForecaster):
     Parameters
     ----------
     model_path : str, path or Checkpoint, default="ttm-tiny"
-        Bundled weights by name, a checkpoint file, or a :class:`~ttm_sk.checkpoints.store.Checkpoint`.
+        Bundled weights by name, a checkpoint file, the folder of an IBM Granite checkpoint or its hub name with a
+        revision, or a :class:`~ttm_sk.checkpoints.store.Checkpoint`.
     fit_strategy : str, default="zero-shot"
         What ``fit`` trains: ``"zero-shot"`` nothing, ``"head"``, ``"minimal"`` decoder and head, ``"bias"``,
         ``"adapter"`` low-rank adapters, ``"full"`` everything; ``"auto"`` compares some of them on the past and takes
@@ -149,6 +151,7 @@ class TTMForecaster(PanelForecaster):
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        _check_channels(self.checkpoint_, y.shape[1])
         self.effects_: tuple[DriverEffect, ...] = ()
         self._drivers: Drivers | None = None
         self._remember(y)
@@ -167,6 +170,7 @@ class TTMForecaster(PanelForecaster):
             horizon=horizon,
             effort=self.effort,
             device=self.device,
+            resolution=self._resolution(),
         )
         return self
 
@@ -192,14 +196,23 @@ class TTMForecaster(PanelForecaster):
         module = shared_module(self.checkpoint_, self.device)
 
         def backtest(histories: Sequence[np.ndarray], steps: int) -> np.ndarray:
-            return forecast_series(module, histories, steps, levels=levels, effort="plain", batch_size=self.batch_size)
+            return forecast_series(
+                module,
+                histories,
+                steps,
+                levels=levels,
+                effort="plain",
+                batch_size=self.batch_size,
+                context_length=self.context_length,
+                resolution=self._resolution(),
+            )
 
         return measure_effects(backtest, self._panel.histories, past, horizon=horizon, levels=levels)
 
     def _longest_horizon(self, fh: ForecastingHorizon | None) -> int:
         """Steps ahead that fine-tuning should care for: those asked for in ``fit``, else the model's own."""
         if fh is None:
-            return self.checkpoint_.config.prediction_length
+            return self.checkpoint_.config.horizon
         return int(max(steps.max() for steps in steps_ahead(fh, self._panel)))
 
     def _fit_settings(self) -> FineTuneSettings:
@@ -238,12 +251,20 @@ class TTMForecaster(PanelForecaster):
             effort=self.effort,
             batch_size=self.batch_size,
             context_length=self.context_length,
+            resolution=self._resolution(),
         )
         asked = [part[:, wanted - 1] for part, wanted in zip(quantiles, steps, strict=True)]
         if drivers is None:
             return asked
         effects = [effect.of(columns) for effect, columns in zip(self.effects_, drivers, strict=True)]
         return [part + effect[..., None] for part, effect in zip(asked, effects, strict=True)]
+
+    def _resolution(self) -> int | None:
+        n_resolutions = self.checkpoint_.config.n_resolutions
+        if not n_resolutions:
+            return None
+        frequency = next((offset for offset in self._panel.frequencies if offset is not None), None)
+        return resolution_token(getattr(frequency, "freqstr", None), n_resolutions=n_resolutions)
 
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""
@@ -321,6 +342,27 @@ class TTMForecaster(PanelForecaster):
 
 def _is_count(value: Any, *, at_least: int) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= at_least
+
+
+def _check_channels(checkpoint: Checkpoint, n_columns: int) -> None:
+    """Refuse a checkpoint that needs what a plain frame does not give."""
+    config = checkpoint.config
+    if config.covariate_channels or config.static_sizes:
+        raise ConfigError(
+            f"this checkpoint needs {len(config.covariate_channels)} covariate(s) and {len(config.static_sizes)} static"
+            " category(ies), which TTMForecaster does not pass in this version; call its module:"
+            " load_checkpoint(path).build()"
+        )
+    if config.target_channels and len(config.target_channels) < config.n_channels:
+        raise ConfigError(
+            f"this checkpoint forecasts only the channels {config.target_channels} of {config.n_channels}, and"
+            " TTMForecaster every column; call its module: load_checkpoint(path).build()"
+        )
+    if config.is_fixed and n_columns != config.n_channels:
+        raise DataError(
+            f"found {n_columns} column(s), but this checkpoint mixes exactly {config.n_channels} channels;"
+            " give as many, in the order of its training"
+        )
 
 
 def _open(model_path: str | Path | Checkpoint) -> Checkpoint:

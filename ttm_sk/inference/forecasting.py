@@ -45,6 +45,7 @@ def forecast_series(
     effort: str = "fast",
     batch_size: int = 256,
     context_length: int | None = None,
+    resolution: int | None = None,
 ) -> np.ndarray:
     """Quantiles of what follows each history, all histories in one batch.
 
@@ -65,6 +66,9 @@ def forecast_series(
         Rows in one pass.
     context_length
         Newest steps to use; None uses all that the model can see.
+    resolution
+        Token of the pace of all histories (:func:`~ttm_sk.data.frequency.resolution_token`), for a model with a
+        resolution prefix.
 
     Returns
     -------
@@ -89,8 +93,12 @@ def forecast_series(
         raise DataError("found one array of numbers, expected several histories; pass [history]")
     histories = list(histories)
     longest = min(module.context_length, context_length or module.context_length)
-    padded = pad(histories, context_length=longest)
-    step = torch_step(module, batch_size=batch_size, device=_device_of(module))
+    config = module.config
+    _check_feedback(module, horizon)
+    padded = pad(
+        histories, context_length=longest, keeps_units=config.keeps_unobserved, counts_padding=config.pads_count
+    )
+    step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
     known = module.levels or (0.5,)
     if effort == "fast":
         _check_symmetric(known)
@@ -115,6 +123,16 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
         raise ConfigError(f"batch_size={batch_size} must be at least 1")
     if context_length is not None and context_length < 1:
         raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
+
+
+def _check_feedback(module: TTM, horizon: int) -> None:
+    config = module.config
+    is_partial = 0 < len(config.target_channels) < config.n_channels
+    if is_partial and horizon > module.prediction_length:
+        raise HorizonError(
+            f"found a horizon of {horizon} steps; this model forecasts {len(config.target_channels)} of its"
+            f" {config.n_channels} channels, so no forecast can be fed back: ask for at most {module.prediction_length}"
+        )
 
 
 def _check_symmetric(levels: Sequence[float]) -> None:

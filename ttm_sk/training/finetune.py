@@ -60,6 +60,8 @@ class FineTuneSettings:
         Steps ahead that matter, at most the checkpoint's; None is all.
     mixes_channels
         Add channel mixing to the decoder, so that the columns of a multivariate series inform each other.
+    resolution
+        Token of the pace of the series, for a checkpoint with a resolution prefix.
     rank
         Of low-rank adapters.
     seed
@@ -80,6 +82,7 @@ class FineTuneSettings:
     patience: int = 5
     horizon: int | None = None
     mixes_channels: bool = False
+    resolution: int | None = None
     rank: int = RANK
     seed: int = 0
     time_limit: float | None = None
@@ -183,17 +186,17 @@ def _as_windows(
 ) -> WindowDataset:
     config = checkpoint.config
     if isinstance(windows, WindowDataset):
-        if windows.prediction_length > config.prediction_length:
+        if windows.prediction_length > config.horizon:
             raise ConfigError(
                 f"found windows of {windows.prediction_length} steps ahead, more than this checkpoint's"
-                f" {config.prediction_length}; cut shorter ones"
+                f" {config.horizon}; cut shorter ones"
             )
         return windows
     return WindowDataset.from_series(
         windows,
         context_length=config.context_length,
-        prediction_length=min(config.prediction_length, settings.horizon or config.prediction_length),
-        is_univariate=not (config.mixes_channels or config.decoder_mixes_channels or settings.mixes_channels),
+        prediction_length=min(config.horizon, settings.horizon or config.horizon),
+        is_univariate=not (config.is_fixed or settings.mixes_channels),
     )
 
 
@@ -278,10 +281,17 @@ class _Run:
         n = len(self.training)
         epoch, position = divmod(index, -(-n // size))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(n)
-        return self.training.batch(order[position * size : (position + 1) * size])
+        return self._told(self.training.batch(order[position * size : (position + 1) * size]))
+
+    def _told(self, batch: Batch) -> Batch:
+        """The batch with the token of its pace, where the module has a resolution prefix."""
+        if self.settings.resolution is None:
+            return batch
+        return replace(batch, resolution=torch.full((len(batch),), self.settings.resolution))
 
     def _examine(self) -> float:
-        return examine(self.module, self.validation, scaled_loss, batch_size=max(1, 256 // self.training.n_channels))
+        n_rows = max(1, 256 // self.training.n_channels)
+        return examine(self.module, self.validation, lambda m, b: scaled_loss(m, self._told(b)), batch_size=n_rows)
 
 
 @contextmanager
