@@ -3,7 +3,8 @@
     python benchmarks/finetune/few_shot.py --data ETTh1.csv.gz ETTm1.csv.gz --checkpoint ttm-tiny FOLDER --output DIR
 
 Every test window up to ``--full`` steps ahead; longer horizons, which the models reach by feeding back, on every
-``--stride``-th window. Fine-tuning sees the last 5 % of the training part and stops by the validation part, as IBM does.
+``--stride``-th window. Fine-tuning learns from the last 5 % of the training part and is examined on the validation
+part, as IBM's is.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def few_shot(checkpoint: Checkpoint, data: LongHorizonSet, arguments: argparse.N
     """Fine-tuned on the last 5 % of the training part."""
     config, n_train = checkpoint.config, LAYOUTS[data.name].n_train
     lengths = {"context_length": config.context_length, "prediction_length": config.prediction_length}
-    learn = WindowDataset.from_series([data.values[:, : n_train]], **lengths, is_univariate=True)
+    learn = WindowDataset.from_series([data.values[:, :n_train]], **lengths, is_univariate=True)
     before = max(0, n_train - config.context_length)
     later = data.values[:, before : data.test_start]
     examine = WindowDataset.from_series([later], **lengths, is_univariate=True)

@@ -59,8 +59,14 @@ def adapt(
         return tuned, Choice(strategy, _outcome(tuned))
     levels = [level for level in checkpoint.config.levels if 0.1 <= level <= 0.9] or [0.5]
 
+    def learn(name: str, past: Sequence[np.ndarray]) -> tuple[Checkpoint, Choice]:
+        arguments = {"settings": settings, "horizon": horizon, "device": device, "resolution": resolution}
+        return adapt(checkpoint, past, strategy=name, **arguments)
+
     def prepare(name: str, past: Sequence[np.ndarray]) -> Forecaster:
-        chosen = adapt(checkpoint, past, strategy=name, settings=settings, horizon=horizon, device=device, resolution=resolution)[0]
+        chosen = adapt(
+            checkpoint, past, strategy=name, settings=settings, horizon=horizon, device=device, resolution=resolution
+        )[0]
         module = chosen.build()
         return lambda rows, steps: forecast_series(
             module, rows, steps, levels=levels, effort=effort, resolution=resolution
