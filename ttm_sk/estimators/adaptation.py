@@ -60,20 +60,18 @@ def adapt(
     levels = [level for level in checkpoint.config.levels if 0.1 <= level <= 0.9] or [0.5]
 
     def learn(name: str, past: Sequence[np.ndarray]) -> tuple[Checkpoint, Choice]:
-        arguments = {"settings": settings, "horizon": horizon, "device": device, "resolution": resolution}
-        return adapt(checkpoint, past, strategy=name, **arguments)
+        return adapt(
+            checkpoint, past, strategy=name, settings=settings, horizon=horizon, device=device, resolution=resolution
+        )
 
     def prepare(name: str, past: Sequence[np.ndarray]) -> Forecaster:
-        chosen = adapt(
-            checkpoint, past, strategy=name, settings=settings, horizon=horizon, device=device, resolution=resolution
-        )[0]
-        module = chosen.build()
+        module = learn(name, past)[0].build()
         return lambda rows, steps: forecast_series(
             module, rows, steps, levels=levels, effort=effort, resolution=resolution
         )
 
     choice = select(AUTO_CANDIDATES, prepare, histories, horizon=horizon, levels=levels)
-    tuned, way = adapt(checkpoint, histories, strategy=choice.chosen, settings=settings, horizon=horizon, device=device)
+    tuned, way = learn(choice.chosen, histories)
     if choice.chosen == "zero-shot":
         return tuned, choice
     return tuned, replace(choice, reason=f"{choice.reason}; {way.reason}")
