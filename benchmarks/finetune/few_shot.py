@@ -10,8 +10,6 @@ part, as IBM's is.
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +41,13 @@ def main() -> None:
 def compare(data: LongHorizonSet, name: str, arguments: argparse.Namespace) -> list[dict[str, object]]:
     """A row for each horizon: measured before and after, beside what is published."""
     checkpoint = load_checkpoint(name)
-    tuned = few_shot(checkpoint, data, arguments)
-    note = tuned.provenance["finetuning"][-1]
-    print(f"{data.name} {Path(name).name} {arguments.trainable}: {note['outcome']}; {note['seconds']} s", flush=True)
-    before = measure(checkpoint, data, arguments)
-    after = before if tuned.hash == checkpoint.hash else measure(tuned, data, arguments)
+    before = measure(checkpoint, data, arguments, arguments.horizons)
     rows = []
     for horizon in before.index:
+        tuned = few_shot(checkpoint, data, arguments, horizon)
+        note = tuned.provenance["finetuning"][-1]
+        print(f"{data.name} {Path(name).name} {arguments.trainable} {horizon}: {note['outcome']}", flush=True)
+        after = before if tuned.hash == checkpoint.hash else measure(tuned, data, arguments, [horizon])
         row = {"dataset": data.name, "weights": Path(name).name, "trainable": arguments.trainable, "horizon": horizon}
         row |= {"n_windows": int(before.loc[horizon, "n_windows"])}
         row |= {"zero_shot": before.loc[horizon, "mse"], "few_shot": after.loc[horizon, "mse"]}
@@ -60,29 +58,31 @@ def compare(data: LongHorizonSet, name: str, arguments: argparse.Namespace) -> l
     return rows
 
 
-def few_shot(checkpoint: Checkpoint, data: LongHorizonSet, arguments: argparse.Namespace) -> Checkpoint:
-    """Fine-tuned on the last 5 % of the training part."""
+def few_shot(checkpoint: Checkpoint, data: LongHorizonSet, arguments: argparse.Namespace, horizon: int) -> Checkpoint:
+    """Fine-tuned on the last 5 % of the training part, examined as far as the horizon."""
     config, n_train = checkpoint.config, LAYOUTS[data.name].n_train
     lengths = {"context_length": config.context_length, "prediction_length": config.prediction_length}
     learn = WindowDataset.from_series([data.values[:, :n_train]], **lengths, is_univariate=True)
     before = max(0, n_train - config.context_length)
     later = data.values[:, before : data.test_start]
-    examine = WindowDataset.from_series([later], **lengths, is_univariate=True)
+    reach = max(horizon, config.prediction_length)
+    examine = WindowDataset.from_series([later], **lengths | {"prediction_length": reach}, is_univariate=True)
     border = min(config.context_length, n_train)
     examine = WindowDataset(
         examine.series, examine.context_length, examine.prediction_length, examine.index[examine.index[:, 1] >= border]
     )
     settings = FineTuneSettings(few_shot=0.05, most_steps=arguments.steps, seed=arguments.seed)
-    print(json.dumps({"dataset": data.name, **asdict(settings)}), flush=True)
     return finetune(
         checkpoint, learn, trainable=arguments.trainable, validation=examine, settings=settings, is_quiet=True
     )
 
 
-def measure(checkpoint: Checkpoint, data: LongHorizonSet, arguments: argparse.Namespace) -> pd.DataFrame:
-    near = [horizon for horizon in arguments.horizons if horizon <= arguments.full]
-    far = [horizon for horizon in arguments.horizons if horizon > arguments.full]
-    parts = [long_horizon(checkpoint, data, horizons=near, effort=arguments.effort)]
+def measure(
+    checkpoint: Checkpoint, data: LongHorizonSet, arguments: argparse.Namespace, horizons: list[int]
+) -> pd.DataFrame:
+    near = [horizon for horizon in horizons if horizon <= arguments.full]
+    far = [horizon for horizon in horizons if horizon > arguments.full]
+    parts = [long_horizon(checkpoint, data, horizons=near, effort=arguments.effort)] if near else []
     if far:
         parts.append(long_horizon(checkpoint, data, horizons=far, effort=arguments.effort, stride=arguments.stride))
     return pd.concat(parts).set_index("horizon")

@@ -75,7 +75,9 @@ def _print(result: Backtest, arguments: argparse.Namespace, *, season: int, know
     for name in summary.columns[1:]:
         text[name] = summary[name].map("{:.1f}".format if name == "seconds" else "{:.3f}".format)
     print_rows(text)
-    print("Lower is better, but for coverage (of the 80 % interval), which should be .8; without one, a point is scored.")
+    print(
+        "Lower is better, but for coverage (of the 80 % interval), which should be .8; without one, a point is scored."
+    )
     for path in (arguments.output, arguments.plot):
         if path:
             print(f"wrote {path}")

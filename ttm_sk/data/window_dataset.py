@@ -130,6 +130,16 @@ class WindowDataset:
         late = [_windows_of(i, array, *sizes, border=border[i]) for i, array in enumerate(self.series)]
         return self._observed(early), replace(self, index=np.concatenate([early[:0], *late]))
 
+    def reaching(self, n_steps: int) -> WindowDataset:
+        """All windows of the same series with targets of ``n_steps``."""
+        return WindowDataset.from_series(
+            self.series,
+            context_length=self.context_length,
+            prediction_length=n_steps,
+            drivers=self.drivers,
+            static=self.static,
+        )
+
     def last(self, amount: float) -> WindowDataset:
         """Few shots: the newest windows.
 

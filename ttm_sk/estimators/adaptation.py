@@ -51,7 +51,7 @@ def adapt(
     DataError
         If a strategy other than ``"auto"`` finds too little to learn from.
     """
-    settings = replace(settings, horizon=min(horizon, checkpoint.config.horizon), resolution=resolution)
+    settings = replace(settings, horizon=horizon, resolution=resolution)
     if strategy == "zero-shot":
         return checkpoint, Choice(strategy, "as asked; nothing was trained")
     if strategy != "auto":

@@ -22,7 +22,7 @@ from ttm_sk.estimators.adaptation import STRATEGIES, adapt
 from ttm_sk.estimators.drivers import Drivers, future_rows
 from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
 from ttm_sk.estimators.panel_forecaster import PanelForecaster
-from ttm_sk.inference.covariates import DriverEffect, measure_effects
+from ttm_sk.inference.covariates import DriverEffect, measure_effects, widened
 from ttm_sk.inference.forecasting import check_effort, forecast_series
 from ttm_sk.models.ttm import TTM
 from ttm_sk.training.finetune import FineTuneSettings
@@ -243,21 +243,22 @@ class TTMForecaster(PanelForecaster):
     ) -> list[np.ndarray]:
         """For each instance an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
         steps = steps_ahead(fh, self._panel)
+        wanted = [*levels, 0.5]
         quantiles = forecast_series(
             shared_module(self.checkpoint_, self.device),
             self._rests,
             int(max(asked.max() for asked in steps)),
-            levels=levels,
+            levels=wanted,
             effort=self.effort,
             batch_size=self.batch_size,
             context_length=self.context_length,
             resolution=self._resolution(),
         )
-        asked = [part[:, wanted - 1] for part, wanted in zip(quantiles, steps, strict=True)]
-        if drivers is None:
-            return asked
-        effects = [effect.of(columns) for effect, columns in zip(self.effects_, drivers, strict=True)]
-        return [part + effect[..., None] for part, effect in zip(asked, effects, strict=True)]
+        parts = [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
+        for i, columns in enumerate(drivers or ()):
+            effect = self.effects_[i]
+            parts[i] = widened(parts[i], effect.widening, wanted) + effect.of(columns)[..., None]
+        return [part[..., :-1] for part in parts]
 
     def _resolution(self) -> int | None:
         n_resolutions = self.checkpoint_.config.n_resolutions

@@ -20,7 +20,7 @@ import numpy as np
 from ttm_sk.errors import DataError
 from ttm_sk.scoring.metrics import pinball
 
-__all__ = ["DriverEffect", "lagged", "measure_effects"]
+__all__ = ["DriverEffect", "lagged", "measure_effects", "widened"]
 
 # (histories (channel, time), horizon) -> quantiles (series, channel, horizon, quantile)
 Forecaster = Callable[[Sequence[np.ndarray], int], np.ndarray]
@@ -30,6 +30,7 @@ MOST_ROWS = 8192  # forecasts that may be made for it, over all series
 N_FOLDS = 4
 SHORTEST_PAST = 8
 LEAST_GAIN = 0.01
+WIDENINGS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 FARTHEST = 6.0  # drivers further than so many deviations from their mean enter as that
 
 
@@ -45,12 +46,16 @@ class DriverEffect:
         ``(covariate, 1)``, of the drivers' past.
     gain
         Share by which the quantile loss fell on windows that the regression had not seen; 0 for no effect.
+    widening
+        Factor on the distances of quantiles from the median, for what the regression itself does not know: the best
+        one on those windows, at least 1.
     """
 
     coefficients: np.ndarray
     loc: np.ndarray
     scale: np.ndarray
     gain: float
+    widening: float = 1.0
 
     def of(self, drivers: np.ndarray) -> np.ndarray:
         """``(channel, time)``, in units of the series, of drivers ``(covariate, time)``."""
@@ -119,6 +124,18 @@ def measure_effects(
     return [study.effect() for study in studies]
 
 
+def widened(quantiles: np.ndarray, factor: float, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles ``(..., quantile)`` with their distances from the median multiplied.
+
+    Examples
+    --------
+    >>> widened(np.array([1.0, 3.0, 4.0]), 2.0, levels=(0.1, 0.5, 0.9))
+    array([-1.,  3.,  5.])
+    """
+    middle = quantiles[..., [int(np.argmin(np.abs(np.asarray(levels) - 0.5)))]]
+    return middle + factor * (quantiles - middle)
+
+
 def lagged(columns: np.ndarray, *, horizon: int) -> np.ndarray:
     """Columns known only for the past, moved ``horizon`` steps ahead, so that they are known for the future.
 
@@ -148,7 +165,7 @@ class _Study:
         self.starts = [start for start in reversed(starts) if start >= SHORTEST_PAST and self._is_seen(start)]
         if len(self.starts) < FEWEST_WINDOWS or not self.scale.any():
             self.starts = []
-        self.gain, self.chosen = 0.0, 0.0
+        self.gain, self.chosen, self.widening = 0.0, 0.0, 1.0
         self.unit = _spread(history)
 
     def _is_seen(self, start: int) -> bool:
@@ -198,6 +215,8 @@ class _Study:
         doubt = np.nanstd(without - losses[best]) / np.sqrt(shape[1])
         if gains[best] > max(doubt, LEAST_GAIN * np.nanmean(without)):
             self.gain, self.chosen = float(gains[best] / np.nanmean(without)), STRENGTHS[best]
+            wider = [np.nanmean(self._losses(widened(adjusted[best], s, levels), levels)) for s in WIDENINGS]
+            self.widening = WIDENINGS[int(np.argmin(wider))]
 
     def effect(self) -> DriverEffect:
         """The regression on all windows at the chosen strength."""
@@ -205,7 +224,7 @@ class _Study:
             nothing = np.zeros((self.history.shape[0], len(self.raw)))
             return DriverEffect(nothing, self.loc, self.scale, 0.0)
         everything = np.ones(len(self.starts), dtype=bool)
-        return DriverEffect(self._ridge(self.chosen, everything), self.loc, self.scale, self.gain)
+        return DriverEffect(self._ridge(self.chosen, everything), self.loc, self.scale, self.gain, self.widening)
 
     def _ridge(self, strength: float, rows: np.ndarray) -> np.ndarray:
         """Coefficients ``(channel, covariate)`` in units of the series, from some of the windows."""

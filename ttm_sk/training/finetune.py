@@ -22,7 +22,7 @@ from ttm_sk.models.ttm import TTM
 from ttm_sk.training.early_stopping import Callback, EarlyStopping, examine
 from ttm_sk.training.extension import new_parts, with_channel_mixing
 from ttm_sk.training.loop import LoopSettings, train
-from ttm_sk.training.objectives import scaled_loss
+from ttm_sk.training.objectives import rolled_loss, scaled_loss
 from ttm_sk.training.rate_finder import find_rate
 from ttm_sk.training.schedule import OneCycle
 from ttm_sk.training.trainable import RANK, check_trainable, choose_trainable, merged
@@ -57,7 +57,8 @@ class FineTuneSettings:
     patience
         Examinations without improvement after which training stops.
     horizon
-        Steps ahead that matter, at most the checkpoint's; None is all.
+        Steps ahead that matter; None is the checkpoint's own. What is learnt is one pass of the checkpoint; a horizon
+        beyond it is examined by feeding forecasts back, and the validation part decides whether they still hold there.
     mixes_channels
         Add channel mixing to the decoder, so that the columns of a multivariate series inform each other.
     resolution
@@ -204,7 +205,11 @@ def _parts(
     windows: WindowDataset, validation: WindowDataset | None, settings: FineTuneSettings
 ) -> tuple[WindowDataset, WindowDataset]:
     """What to learn from and what to examine by."""
-    training, held_back = (windows, validation) if validation is not None else windows.split(settings.validation_share)
+    training, held_back = windows, validation
+    if held_back is None:
+        training, held_back = windows.split(settings.validation_share)
+        if (settings.horizon or 0) > windows.prediction_length and windows.drivers is None:
+            held_back = windows.reaching(settings.horizon or 1).split(settings.validation_share)[1]
     if settings.few_shot is not None and len(training):
         training = training.last(settings.few_shot)
     for part, name in ((training, "learn from"), (held_back, "examine by")):
@@ -214,7 +219,8 @@ def _parts(
                 f"found no window to {name} in {len(windows.series)} series of at most {longest} steps; give longer"
                 " ones, a larger few_shot, another validation_share, or forecast zero-shot"
             )
-    return training, held_back.thinned(settings.validation_windows)
+    n_passes = -(-held_back.prediction_length // windows.prediction_length)
+    return training, held_back.thinned(max(16, settings.validation_windows // n_passes))
 
 
 @dataclass
@@ -291,7 +297,7 @@ class _Run:
 
     def _examine(self) -> float:
         n_rows = max(1, 256 // self.training.n_channels)
-        return examine(self.module, self.validation, lambda m, b: scaled_loss(m, self._told(b)), batch_size=n_rows)
+        return examine(self.module, self.validation, lambda m, b: rolled_loss(m, self._told(b)), batch_size=n_rows)
 
 
 @contextmanager
