@@ -47,15 +47,13 @@ def rolled_loss(module: TTM, batch: Batch) -> Tensor:
     if n_steps <= module.prediction_length:
         return scaled_loss(module, batch)
     state = module.scale(batch.context, batch.observed)[2]
-    context, observed, parts = batch.context, batch.observed, []
+    context, observed, parts, longest = batch.context, batch.observed, [], module.context_length
     for _ in range(-(-n_steps // module.prediction_length)):
         forecast = module(context, observed, resolution=batch.resolution)
         parts.append(forecast.mean[..., None] if forecast.quantiles is None else forecast.quantiles)
         median = forecast.mean.detach()
-        context = torch.cat([context, median], dim=-1)[..., -module.context_length :]
-        observed = torch.cat([observed, torch.ones_like(median, dtype=torch.bool)], dim=-1)[
-            ..., -module.context_length :
-        ]
+        context = torch.cat([context, median], dim=-1)[..., -longest:]
+        observed = torch.cat([observed, torch.ones_like(median, dtype=torch.bool)], dim=-1)[..., -longest:]
     output = state.apply(torch.cat(parts, dim=2)[:, :, :n_steps].movedim(-1, 0)).movedim(0, -1)
     return _scaled_difference(module, batch, output if module.levels else output[..., 0], state)
 
