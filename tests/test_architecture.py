@@ -58,7 +58,7 @@ GUARDED_ANYWHERE = {"tqdm"}
 
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
-PUBLIC_NAMES = ["TTM", "TTMConfig", "TTMForecaster", "load_checkpoint", "pretrain", "save_checkpoint"]
+PUBLIC_NAMES = ["TTM", "TTMConfig", "TTMForecaster", "finetune", "load_checkpoint", "pretrain", "save_checkpoint"]
 
 
 class Import(NamedTuple):

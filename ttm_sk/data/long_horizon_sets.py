@@ -1,0 +1,150 @@
+"""The seven tables of the long-horizon comparison, cut and scaled as the field does it.
+
+The splits are those of Informer (Zhou et al., 2021, arXiv:2012.07436) and Autoformer (Wu et al., 2021,
+arXiv:2106.13008): ETT is cut after 12, 4 and 4 months of 30 days, the others after 70, 10 and 20 % of their rows; every
+column is standardised by its mean and deviation in the training part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ttm_sk.data.tables import numeric_columns, read_table
+from ttm_sk.errors import DataError, HorizonError
+
+__all__ = ["LAYOUTS", "Layout", "LongHorizonSet", "read_long_horizon_set"]
+
+ENDINGS = (".gz", ".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a published table must look like: counts of rows and columns, and of the rows of its three parts."""
+
+    n_rows: int
+    n_channels: int
+    n_train: int
+    n_validation: int
+    n_test: int
+
+
+def _months(per_day: int) -> tuple[int, int, int]:
+    return 12 * 30 * per_day, 4 * 30 * per_day, 4 * 30 * per_day
+
+
+def _shares(n_rows: int) -> tuple[int, int, int]:
+    n_train, n_test = n_rows * 7 // 10, n_rows * 2 // 10
+    return n_train, n_rows - n_train - n_test, n_test
+
+
+LAYOUTS = {
+    "ETTh1": Layout(17_420, 7, *_months(24)),
+    "ETTh2": Layout(17_420, 7, *_months(24)),
+    "ETTm1": Layout(69_680, 7, *_months(96)),
+    "ETTm2": Layout(69_680, 7, *_months(96)),
+    "Weather": Layout(52_696, 21, *_shares(52_696)),
+    "Electricity": Layout(26_304, 321, *_shares(26_304)),
+    "Traffic": Layout(17_544, 862, *_shares(17_544)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LongHorizonSet:
+    """One of the seven tables.
+
+    Attributes
+    ----------
+    name
+        A name in :data:`LAYOUTS`.
+    values
+        Float64 ``(channel, time)``, standardised on the training part; no NaN.
+    loc, scale
+        ``(channel, 1)``: mean and deviation of the training part, in the units of the file.
+    test_start, test_stop
+        Rows of the test part, ``test_start <= row < test_stop``: what is forecast. The past may reach before them.
+    """
+
+    name: str
+    values: np.ndarray
+    loc: np.ndarray
+    scale: np.ndarray
+    test_start: int
+    test_stop: int
+
+    def starts(self, horizon: int) -> range:
+        """The first row of every test window of that length: one window a row, all inside the test part.
+
+        Raises
+        ------
+        HorizonError
+            If the test part is shorter than the horizon.
+        """
+        if not 1 <= horizon <= self.test_stop - self.test_start:
+            raise HorizonError(
+                f"found a horizon of {horizon} steps; the test part of {self.name} has"
+                f" {self.test_stop - self.test_start}: ask for 1 to that many"
+            )
+        return range(self.test_start, self.test_stop - horizon + 1)
+
+
+def read_long_horizon_set(path: str | Path, *, name: str | None = None) -> LongHorizonSet:
+    """The table in a CSV file (plain or gzip) or parquet file, cut and standardised.
+
+    Parameters
+    ----------
+    path
+        The file as it is published: a column of dates and the columns of numbers.
+    name
+        Which of the seven it is; None reads it from the file's name (``ETTh1.csv.gz``), in any case.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is none of the seven, or has other rows or columns or missing values: figures on it
+        could not stand beside the published ones.
+    """
+    path = Path(path)
+    name = _known_name(name or _stem(path), path)
+    table = read_table(path)
+    columns = numeric_columns(table)
+    layout = LAYOUTS[name]
+    if (len(table), len(columns)) != (layout.n_rows, layout.n_channels):
+        raise DataError(
+            f"{path} has {len(table):,} rows and {len(columns)} columns of numbers; {name} as published has"
+            f" {layout.n_rows:,} and {layout.n_channels}: fetch the whole file again"
+        )
+    return _standardised(name, table[columns].to_numpy(dtype=np.float64).T)
+
+
+def _standardised(name: str, values: np.ndarray) -> LongHorizonSet:
+    layout = LAYOUTS[name]
+    if not np.isfinite(values).all():
+        channel, row = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise DataError(
+            f"{name}: row {row + 1} of column {channel + 1} is missing or infinite; as published it has no gaps:"
+            " fetch the file again"
+        )
+    train = values[:, : layout.n_train]
+    loc, deviation = train.mean(axis=1, keepdims=True), train.std(axis=1, keepdims=True)
+    scale = np.where(deviation == 0, 1.0, deviation)  # as scikit-learn's StandardScaler leaves a constant column
+    test_start = layout.n_train + layout.n_validation
+    return LongHorizonSet(name, (values - loc) / scale, loc, scale, test_start, test_start + layout.n_test)
+
+
+def _stem(path: Path) -> str:
+    stem = path.name
+    while Path(stem).suffix.lower() in ENDINGS:
+        stem = Path(stem).stem
+    return stem
+
+
+def _known_name(name: str, path: Path) -> str:
+    known = {each.lower(): each for each in LAYOUTS}
+    if name.lower() not in known:
+        raise DataError(
+            f"found {name!r} ({path}), expected one of {', '.join(LAYOUTS)}; name the file or the set like that"
+        )
+    return known[name.lower()]
