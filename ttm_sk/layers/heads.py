@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ttm_sk.layers.precision import at_least_single
+
 __all__ = ["PointHead", "QuantileHead", "monotone_quantiles"]
 
 
@@ -80,18 +82,18 @@ class QuantileHead(nn.Module):
         hidden = self.hidden(self.dropout(features.flatten(-2))) + self.anchor(anchor.to(features.dtype))
         if self.template is not None and templates is not None and clues is not None:
             hidden = hidden + self.template(torch.cat([templates.flatten(-2), clues.flatten(-2)], dim=-1))
-        centre = self.skip(hidden).float()
+        centre = at_least_single(self.skip(hidden))
         hidden = functional.gelu(hidden)
-        raw = self.output(hidden).unflatten(-1, (self.horizon, len(self.levels))).float()
-        centre = centre + self._anchor_trust(hidden) * anchor[..., :1].float()
+        raw = at_least_single(self.output(hidden).unflatten(-1, (self.horizon, len(self.levels))))
+        centre = centre + self._anchor_trust(hidden) * at_least_single(anchor[..., :1])
         if self.gate is not None and templates is not None and clues is not None:
-            trust = torch.sigmoid(self.gate(hidden)).float() * clues[..., 0].float()
-            centre = centre + torch.einsum("bct,bcth->bch", trust, templates.float())
+            trust = at_least_single(torch.sigmoid(self.gate(hidden))) * at_least_single(clues[..., 0])
+            centre = centre + torch.einsum("bct,bcth->bch", trust, at_least_single(templates))
         return monotone_quantiles(raw, centre, median=self.median)
 
     def _anchor_trust(self, hidden: Tensor) -> Tensor:
         """In (0, 1) per step, ``(batch, channel, horizon)``: how far the median starts from the last value."""
-        now, later = self.anchor_gate(hidden).float().chunk(2, dim=-1)
+        now, later = at_least_single(self.anchor_gate(hidden)).chunk(2, dim=-1)
         ahead = torch.linspace(0, 1, self.horizon, device=hidden.device)
         return torch.sigmoid(now + later * ahead)
 

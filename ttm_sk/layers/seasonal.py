@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from ttm_sk.layers.precision import at_least_single
+
 __all__ = ["CLUES", "last_value_and_roughness", "seasonal_templates"]
 
 # What the head is told about each template: the autocorrelation at its period, the logarithm of the
@@ -51,7 +53,7 @@ def seasonal_templates(values: Tensor, weight: Tensor, *, horizon: int, n_templa
     tensor([[[[0.0000, 0.5000, 0.8700]]]])
     """
     shape = values.shape[:2]
-    x, w = values.flatten(0, 1).float(), weight.flatten(0, 1).float()
+    x, w = at_least_single(values.flatten(0, 1)), at_least_single(weight.flatten(0, 1))
     acf, longest = _autocorrelation(_detrended(x, w), w)
     shortest_allowed = torch.full_like(longest, MINIMUM_PERIOD)
     found = []

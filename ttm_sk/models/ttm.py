@@ -148,8 +148,12 @@ class TTM(nn.Module):
         """
         values, weight, state = self.scale(context, observed)
         features = self.decode(self.encode(values, weight, resolution=resolution))
+        return self.read_out(features, values, weight, state), state
+
+    def read_out(self, features: Tensor, values: Tensor, weight: Tensor, state: ScaleState) -> Tensor:
+        """The head's output from decoder features and what :meth:`scale` gave, as in :meth:`forecast_scaled`."""
         if not isinstance(self.head, QuantileHead):
-            return self.head(features), state
+            return self.head(features)
         recent = slice(-min(values.shape[-1], LONGEST_TEMPLATE_PAST), None)
         values, weight = (
             (torch.asinh(values[..., recent]) if state.is_asinh else values[..., recent]),
@@ -157,11 +161,11 @@ class TTM(nn.Module):
         )
         anchor = last_value_and_roughness(values, weight)
         if not self.config.n_templates:
-            return self.head(features, anchor), state
+            return self.head(features, anchor)
         templates, clues = seasonal_templates(
             values, weight, horizon=self.config.prediction_length, n_templates=self.config.n_templates
         )
-        return self.head(features, anchor, templates.to(features.dtype), clues.to(features.dtype)), state
+        return self.head(features, anchor, templates.to(features.dtype), clues.to(features.dtype))
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
         """Standardised values (0 where unobserved) and weights (1 = observed) of the whole context, and the scaling."""
