@@ -16,6 +16,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.linear_probe import Probe, fit_probe
 from ttm_sk.inference.embedding import pool_patches
+from ttm_sk.layers.adapters import merge_adapters
 from ttm_sk.layers.heads import monotone_quantiles
 from ttm_sk.models.ttm import DEFAULT_LEVELS, TTM, TTMConfig
 from ttm_sk.training.team import Team
@@ -27,7 +28,7 @@ TARGET_SCALES = ("auto", "series", "learnt")
 
 
 class Prediction(NamedTuple):
-    """``mean`` ``(batch, output)`` and ``quantiles`` ``(batch, output, quantile)``, in units of the standardised target."""
+    """``mean`` ``(batch, output)``, ``quantiles`` ``(batch, output, quantile)``, in units of the standardised target."""
 
     mean: Tensor
     quantiles: Tensor
@@ -36,8 +37,10 @@ class Prediction(NamedTuple):
 class WindowRegression(nn.Module):
     """A TTM that reads the window, and a linear and a small non-linear map from what it found to the target.
 
-    In series scale the prediction is the TTM's own forecast plus what the maps add, in the window's units; in learnt
-    scale it is what the maps give, in units of the training target, and they see the columns standardised one by one.
+    The linear map sees windows, forecast and features, and stays where the closed form puts it; the non-linear one
+    sees windows and forecast, and learns. In series scale the prediction is the TTM's own forecast plus what the maps
+    add, in the window's units; in learnt scale it is what the maps give, in units of the training target, and they see
+    the columns standardised one by one.
 
     Parameters
     ----------
@@ -46,10 +49,11 @@ class WindowRegression(nn.Module):
     n_columns, n_outputs
         Width of the windows and of the target.
     trainable
-        ``"head"``: the new maps alone; any other word of :mod:`ttm_sk.training.trainable` chooses parts of the TTM, too.
+        ``"head"``: the new maps alone; any other word of :mod:`ttm_sk.training.trainable` chooses parts of the TTM,
+        too.
     target_scale, lead
-        ``"series"``, ``"learnt"`` or ``"auto"``; the step ahead that the first output is, or None. What is left open is
-        chosen when the first training data are seen.
+        ``"series"``, ``"learnt"`` or ``"auto"``; the step ahead that the first output is, or None. What is left open
+        is chosen when the first training data are seen.
     width, dropout
         Of the non-linear map.
     levels
@@ -57,6 +61,12 @@ class WindowRegression(nn.Module):
     seed
         Of random weights.
     """
+
+    loc: Tensor
+    scale: Tensor
+    is_series: Tensor
+    lead: Tensor
+    is_begun: Tensor
 
     def __init__(
         self,
@@ -76,12 +86,11 @@ class WindowRegression(nn.Module):
         self.ttm = make_network(start, seed)
         self.n_outputs, self.levels = n_outputs, tuple(levels)
         self.target_scale, self.wanted_lead = target_scale, lead
-        self.is_frozen = trainable == "head"
         config = self.ttm.config
         n_embedded = len(config.views) * config.decoder_width
         n_features = n_columns + n_outputs + n_embedded
         self.linear = nn.Linear(n_features, n_outputs)
-        self.hidden = nn.Linear(n_features, width)
+        self.hidden = nn.Linear(n_columns + n_outputs, width)
         self.dropout = nn.Dropout(dropout)
         self.correction = nn.Linear(width, n_outputs)
         self.fan = nn.Linear(width, n_outputs * len(self.levels))
@@ -89,11 +98,34 @@ class WindowRegression(nn.Module):
         self.register_buffer("scale", torch.ones(n_features))
         self.register_buffer("is_series", torch.tensor(False))
         self.register_buffer("lead", torch.tensor(1))
+        self.register_buffer("is_begun", torch.tensor(False))
+        self.trainable, self.seed, self.is_open = trainable, seed, False
         self._begin(seed)
+        self.open()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the TTM stays as it is, so that each window need be read only once."""
+        return self.trainable == "head"
+
+    @property
+    def needs_description(self) -> bool:
+        """Whether training needs what :meth:`describe` gives beside the windows."""
+        return self.is_frozen or not self.is_begun
+
+    def open(self) -> None:
+        """Make ready for training."""
         if self.is_frozen:
             self.ttm.requires_grad_(False)
         else:
-            choose_trainable(self.ttm, trainable, seed=seed)
+            choose_trainable(self.ttm, self.trainable, seed=self.seed)
+        self.linear.requires_grad_(False)  # hundreds of weights, which the closed form sets better than a few epochs do
+        self.is_open = True
+
+    def close(self) -> None:
+        """Training is over: adapters become part of their matrices, so that the module can be copied and saved."""
+        merge_adapters(self.ttm)
+        self.is_open = False
 
     def _begin(self, seed: int) -> None:
         """The maps give 0 at first; only what feeds the non-linear one is random."""
@@ -106,7 +138,7 @@ class WindowRegression(nn.Module):
             self.hidden.bias.zero_()
 
     def describe(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """What the TTM finds in windows ``(batch, time)``: features ``(batch, feature)`` and its forecast ``(batch, horizon)``.
+        """What the TTM finds in windows ``(batch, time)``: features ``(batch, feature)``, forecast ``(batch, horizon)``.
 
         The forecast is the median, in the units of ``context``.
         """
@@ -124,9 +156,9 @@ class WindowRegression(nn.Module):
         observed: Tensor,
         columns: Tensor,
         frame: Tensor,
-        weight: Tensor | None = None,
         embedding: Tensor | None = None,
         path: Tensor | None = None,
+        shift: Tensor | None = None,
     ) -> Prediction:
         """The prediction for windows.
 
@@ -137,18 +169,20 @@ class WindowRegression(nn.Module):
         columns
             ``(batch, time)``: windows, each column standardised over the training rows.
         frame
-            ``(batch, 2)``: where 0 of a window's own units lies in target units, and how long 1 is.
-        weight
-            Ignored here; the loss reads it.
+            ``(batch, output, 2)``: where 0 of a window's own units lies in units of the target, and how long 1 is.
         embedding, path
             What :meth:`describe` gave, where the TTM does not train.
+        shift
+            ``(batch, output)``: added to the linear map, for rows that it was fitted to; see :class:`Probe`.
         """
         if embedding is None or path is None or not self.is_frozen:
             embedding, path = self.describe(context, observed)
         features, base, offset, gain = self.inputs(context, columns, frame, embedding, path)
         features = (features - self.loc) / self.scale
-        hidden = self.dropout(functional.gelu(self.hidden(features)))
+        hidden = self.dropout(functional.gelu(self.hidden(features[:, : self.hidden.in_features])))
         mean = base + self.linear(features) + self.correction(hidden)
+        if shift is not None:
+            mean = mean + shift
         raw = self.fan(hidden).unflatten(-1, (self.n_outputs, len(self.levels)))
         fan = monotone_quantiles(raw, mean.detach(), median=self.levels.index(0.5))
         return Prediction(offset + gain * mean, offset[..., None] + gain[..., None] * fan)
@@ -157,18 +191,21 @@ class WindowRegression(nn.Module):
         self, context: Tensor, columns: Tensor, frame: Tensor, embedding: Tensor, path: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features of the maps, what they start from, and the offset and length of the units in which they speak."""
-        if not self.is_series:
-            nothing = columns.new_zeros(len(columns), self.n_outputs)
-            return torch.cat([columns, nothing, embedding], dim=1), nothing, nothing, nothing + 1
         first = int(self.lead) - 1
-        base = path[:, first : first + self.n_outputs]
-        return torch.cat([context, base, embedding], dim=1), base, frame[:, :1], frame[:, 1:].expand_as(base)
+        offset, gain, base = frame[..., 0], frame[..., 1], path[:, first : first + self.n_outputs]
+        if self.is_series:
+            return torch.cat([context, base, embedding], dim=1), base, offset, gain
+        nothing = torch.zeros_like(offset)
+        if base.shape[1] < self.n_outputs:  # more than the TTM forecasts
+            base = nothing
+        return torch.cat([columns, offset + gain * base, embedding], dim=1), nothing, nothing, nothing + 1
 
     @torch.no_grad()
-    def begin_at_probe(self, rows: dict[str, Tensor], target: Tensor) -> None:
+    def begin_at_probe(self, rows: dict[str, Tensor], target: Tensor) -> np.ndarray:
         """Choose scale and lead, and put the maps where :func:`fit_probe` puts them, from the training rows.
 
-        ``rows`` are the arguments of :meth:`forward`, ``embedding`` and ``path`` among them.
+        ``rows`` are the arguments of :meth:`forward`, ``embedding`` and ``path`` among them, and the rows' ``weight``.
+        Returns the ``shift`` of these rows.
         """
         is_possible = self.n_outputs <= self.ttm.prediction_length
         if self.target_scale == "series" and not is_possible:
@@ -183,12 +220,14 @@ class WindowRegression(nn.Module):
         if self.target_scale != "series":
             found[False] = self._probe(rows, target, is_series=False)
         is_series = min(found, key=lambda kind: float(found[kind].risk.sum()))
-        self._settle(self._probe(rows, target, is_series=is_series), rows, is_series)
+        probe = self._probe(rows, target, is_series=is_series)
+        self._settle(probe, rows, is_series)
+        return probe.shift
 
     def _best_lead(self, rows: dict[str, Tensor], target: Tensor) -> int:
         """The lead at which the TTM's own forecast meets the target best."""
-        path = rows["frame"][:, :1] + rows["frame"][:, 1:] * rows["path"]
-        ahead = path.unfold(1, self.n_outputs, 1)  # (batch, lead, output)
+        ahead = rows["path"].unfold(1, self.n_outputs, 1)  # (batch, lead, output)
+        ahead = rows["frame"][:, None, :, 0] + rows["frame"][:, None, :, 1] * ahead
         error = (ahead - target[:, None]).square().mean(-1)
         return int((rows["weight"].double() @ error.double()).argmin()) + 1
 
@@ -197,26 +236,27 @@ class WindowRegression(nn.Module):
         parts = self.inputs(*(rows[name] for name in ("context", "columns", "frame", "embedding", "path")))
         features, base, offset, gain = (part.cpu().numpy().astype(np.float64) for part in parts)
         weight = rows["weight"].cpu().numpy().astype(np.float64)
-        loc, scale = _standard(features, weight, n_kept=features.shape[1] - rows["embedding"].shape[1])
+        loc, scale = _standard(features, weight, n_kept=rows["context"].shape[1])
         for buffer, value in ((self.loc, loc), (self.scale, scale)):
             buffer.copy_(torch.from_numpy(value))
-        gain = gain[:, 0]
-        in_units = (target.cpu().numpy() - offset) / np.where(gain > 0, gain, 1.0)[:, None] - base
-        return fit_probe(
-            (features - loc) / scale, in_units, weight=weight, gain=gain, n_plain=rows["context"].shape[1]
-        )
+        in_units = np.where(gain > 0, (target.cpu().numpy() - offset) / np.where(gain > 0, gain, 1.0) - base, 0.0)
+        return fit_probe((features - loc) / scale, in_units, weight=weight, gain=gain, n_plain=rows["context"].shape[1])
 
     def _settle(self, probe: Probe, rows: dict[str, Tensor], is_series: bool) -> None:
         self.linear.weight.copy_(torch.from_numpy(probe.slope.T))
         self.linear.bias.copy_(torch.from_numpy(probe.intercept))
-        gain = rows["frame"][:, 1].double().square()
-        unit = float((rows["weight"].double() @ gain) / rows["weight"].double().sum()) if is_series else 1.0
-        spread = torch.from_numpy(np.sqrt(np.maximum(probe.risk / max(unit, 1e-12), 1e-12))).float()
+        weight = rows["weight"].double()
+        unit = weight @ rows["frame"][..., 1].double().square() / weight.sum() if is_series else torch.ones(1)
+        risk = torch.from_numpy(probe.risk).to(unit.device) / unit.clamp(min=1e-12)
+        spread = risk.clamp(min=1e-12).sqrt().float().cpu()
         self.fan.bias.copy_(_normal_fan(self.levels, spread).flatten())
+        self.is_begun.fill_(True)
 
 
 class FanLoss(nn.Module):
     """Squared error of the mean plus pinball loss of the quantiles, one number a row: ``(batch,)``."""
+
+    levels: Tensor
 
     def __init__(self, levels: tuple[float, ...] = DEFAULT_LEVELS) -> None:
         super().__init__()
@@ -242,12 +282,28 @@ class RegressionNet(NeuralNet):
         self.team = team
         super().__init__(module, criterion=criterion, **others)
 
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        if self.initialized_ and not self.module_.is_open:
+            self.module_.open()
+            if self.module_.trainable == "adapter":  # which are new parameters
+                self.initialize_optimizer()
+        try:
+            return super().partial_fit(X, y, classes, **fit_params)
+        finally:
+            self.module_.close()
+
     def fit_loop(self, X, y=None, epochs=None, **others):
-        if not len(self.history_):
+        if not self.module_.is_begun:
             training, _ = self.get_split_datasets(X, y)
             rows, target = next(iter(DataLoader(training, batch_size=len(training))))
-            self.module_.begin_at_probe({name: part.to(self.device) for name, part in rows.items()}, target.to(self.device))
+            shift = self.module_.begin_at_probe(
+                {name: part.to(self.device) for name, part in rows.items()}, target.to(self.device)
+            )
+            X["shift"][rows["place"].numpy()] = shift
         return super().fit_loop(X, y, epochs, **others)
+
+    def infer(self, x, **fit_params):
+        return super().infer({name: part for name, part in x.items() if name not in ("weight", "place")}, **fit_params)
 
     def train_step_single(self, batch, **fit_params):
         if self.team is None:
@@ -291,7 +347,9 @@ def _normal_fan(levels: tuple[float, ...], spread: Tensor) -> Tensor:
     at = torch.distributions.Normal(0.0, 1.0).icdf(torch.tensor(levels))
     at = at * spread[:, None]
     middle = levels.index(0.5)
-    steps = torch.cat([at[:, 1 : middle + 1] - at[:, :middle], at[:, middle : middle + 1], at[:, middle + 1 :] - at[:, middle:-1]], 1)
+    steps = torch.cat(
+        [at[:, 1 : middle + 1] - at[:, :middle], at[:, middle : middle + 1], at[:, middle + 1 :] - at[:, middle:-1]], 1
+    )
     raw = torch.log(torch.expm1(steps.clamp(min=1e-6)))
     raw[:, middle] = 0.0
     return raw

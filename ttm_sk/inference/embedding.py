@@ -16,9 +16,9 @@ __all__ = ["embed_windows", "pool_patches", "stretch"]
 
 
 def pool_patches(features: Tensor, *, n_views: int) -> Tensor:
-    """The mean over the patches of each view: ``(batch, channel, patch, feature)`` -> ``(batch, channel, view * feature)``.
+    """The mean over the patches of each view.
 
-    A prefix, where the model has one, stands before the first view and counts as part of it.
+    ``(batch, channel, patch, feature)`` -> ``(batch, channel, view * feature)``. A prefix, where the model has one, stands before the first view and counts as part of it.
 
     Examples
     --------
@@ -48,9 +48,7 @@ def stretch(windows: np.ndarray, length: int) -> np.ndarray:
     return np.where(share == 0, windows[..., left], np.where(share == 1, windows[..., right], between))
 
 
-def embed_windows(
-    module: TTM, windows: np.ndarray, *, length: int | None = None, batch_size: int = 256
-) -> np.ndarray:
+def embed_windows(module: TTM, windows: np.ndarray, *, length: int | None = None, batch_size: int = 256) -> np.ndarray:
     """Backbone features of each window, the mean over the patches of each view.
 
     The forward pass is in double precision: a row's vector does not depend on the rows beside it.
@@ -62,8 +60,8 @@ def embed_windows(
     windows
         ``(batch, channel, time)``, NaN = not observed; the newest step last.
     length
-        Windows are first stretched or squeezed to so many steps; None takes them as they are. The model reads patches of
-        64 steps, so that a window of 24 steps is no more than a corner of one patch.
+        Windows are first stretched or squeezed to so many steps; None takes them as they are. The model reads patches
+        of 64 steps, so that a window of 24 steps is no more than a corner of one patch.
     batch_size
         Windows in one pass.
 
