@@ -49,8 +49,8 @@ class TTMFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     Notes
     -----
     NaN are unobserved steps (pad shorter windows with NaN on the left); a window without any value raises
-    ``DataError``, infinities raise ``ValueError``. The features have the type of ``X``, float64 or float32, and are computed in double
-    precision: a row's do not depend on the other rows.
+    ``DataError``, infinities raise ``ValueError``. The features have the type of ``X``, float64 or float32, and are
+    computed in double precision: a row's do not depend on the other rows.
 
     Examples
     --------

@@ -24,11 +24,12 @@ from ttm_sk.training.trainable import choose_trainable
 
 __all__ = ["FanLoss", "Prediction", "RegressionNet", "WindowRegression", "make_network"]
 
+NEAR_BEST = 1.1
 TARGET_SCALES = ("auto", "series", "learnt")
 
 
 class Prediction(NamedTuple):
-    """``mean`` ``(batch, output)``, ``quantiles`` ``(batch, output, quantile)``, in units of the standardised target."""
+    """``mean`` ``(batch, output)`` and ``quantiles`` ``(batch, output, quantile)``, in standardised units."""
 
     mean: Tensor
     quantiles: Tensor
@@ -138,9 +139,9 @@ class WindowRegression(nn.Module):
             self.hidden.bias.zero_()
 
     def describe(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """What the TTM finds in windows ``(batch, time)``: features ``(batch, feature)``, forecast ``(batch, horizon)``.
+        """What the TTM finds in windows: features ``(batch, feature)`` and its forecast ``(batch, horizon)``.
 
-        The forecast is the median, in the units of ``context``.
+        The windows are ``(batch, time)``; the forecast is the median, in the units of ``context``.
         """
         values, weight, state = self.ttm.scale(context[:, None], observed[:, None])
         features = self.ttm.decode(self.ttm.encode(values, weight))
@@ -225,11 +226,13 @@ class WindowRegression(nn.Module):
         return probe.shift
 
     def _best_lead(self, rows: dict[str, Tensor], target: Tensor) -> int:
-        """The lead at which the TTM's own forecast meets the target best."""
+        """The first lead at which the TTM's own forecast meets the target about best."""
         ahead = rows["path"].unfold(1, self.n_outputs, 1)  # (batch, lead, output)
         ahead = rows["frame"][:, None, :, 0] + rows["frame"][:, None, :, 1] * ahead
         error = (ahead - target[:, None]).square().mean(-1)
-        return int((rows["weight"].double() @ error.double()).argmin()) + 1
+        error = rows["weight"].double() @ error.double()
+        is_near_best = error <= NEAR_BEST * error.min() + 1e-9  # a cycle later is as good, and noise decides nothing
+        return int(is_near_best.long().argmax()) + 1
 
     def _probe(self, rows: dict[str, Tensor], target: Tensor, *, is_series: bool) -> Probe:
         self.is_series.fill_(is_series)
@@ -295,7 +298,7 @@ class RegressionNet(NeuralNet):
     def fit_loop(self, X, y=None, epochs=None, **others):
         if not self.module_.is_begun:
             training, _ = self.get_split_datasets(X, y)
-            rows, target = next(iter(DataLoader(training, batch_size=len(training))))
+            rows, target = next(iter(DataLoader(training, batch_size=len(training), generator=torch.Generator())))
             shift = self.module_.begin_at_probe(
                 {name: part.to(self.device) for name, part in rows.items()}, target.to(self.device)
             )

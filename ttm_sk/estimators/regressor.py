@@ -345,6 +345,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             "callbacks": None if self.callbacks is None else clone(self.callbacks, safe=False),
             "iterator_train__shuffle": True,
             "iterator_train__generator": torch.Generator().manual_seed(seed),
+            "iterator_valid__generator": torch.Generator(),  # else it draws from the global random numbers
             "device": str(resolve_device(self.device) if team is None else team.device),
             "team": team,
         }
@@ -481,7 +482,7 @@ def _double(part: np.ndarray) -> torch.Tensor:
 
 @contextmanager
 def _seeded(net: RegressionNet, seed: int) -> Iterator[None]:
-    """Inside, dropout is reproducible; without dropout the global random numbers, which threads share, are left alone."""
+    """Inside, dropout is reproducible; without any, the random numbers that threads share are left alone."""
     if not any(isinstance(part, nn.Dropout) and part.p > 0 for part in net.module_.modules()):
         yield
         return

@@ -18,7 +18,8 @@ __all__ = ["embed_windows", "pool_patches", "stretch"]
 def pool_patches(features: Tensor, *, n_views: int) -> Tensor:
     """The mean over the patches of each view.
 
-    ``(batch, channel, patch, feature)`` -> ``(batch, channel, view * feature)``. A prefix, where the model has one, stands before the first view and counts as part of it.
+    ``(batch, channel, patch, feature)`` -> ``(batch, channel, view * feature)``. A prefix, where the model has one, is
+    left out.
 
     Examples
     --------
