@@ -166,7 +166,15 @@ def test_when_parts_of_the_model_train_then_those_change(trainable):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"trainable": "all"}, {"target_scale": "log"}, {"lr": 0}, {"batch_size": 0}, {"lead": 0}, {"model_path": 3}],
+    [
+        {"trainable": "all"},
+        {"target_scale": "log"},
+        {"lr": 0},
+        {"batch_size": 0},
+        {"lead": 0},
+        {"model_path": 3},
+        {"accelerate": True, "random_state": None},
+    ],
 )
 def test_when_a_parameter_is_impossible_then_fit_raises(wrong):
     with pytest.raises(ConfigError):

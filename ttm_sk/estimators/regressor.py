@@ -19,11 +19,18 @@ from torch import nn
 
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
-from ttm_sk.data.padding import pad
 from ttm_sk.device import resolve_device
-from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.regression_net import TARGET_SCALES, RegressionNet, WindowRegression
 from ttm_sk.estimators.regressor_file import read_regressor, write_regressor
+from ttm_sk.estimators.window_rows import (
+    WindowUnits,
+    describe_rows,
+    in_double,
+    in_single,
+    refuse_empty_rows,
+    repeat_rows,
+)
 from ttm_sk.inference.quantiles import at_levels
 from ttm_sk.models.ttm import DEFAULT_LEVELS, TTMConfig
 from ttm_sk.training.team import join_team
@@ -248,7 +255,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         """
         content = read_regressor(Path(path))
         facts, regressor = content["facts"], cls(**content["params"])
-        regressor._is_flat, regressor._units = facts["is_flat"], _Units(**content["units"])
+        regressor._is_flat, regressor._units = facts["is_flat"], WindowUnits(**content["units"])
         regressor.n_features_in_ = facts["n_features_in_"]
         if facts["feature_names_in_"] is not None:
             regressor.feature_names_in_ = np.asarray(facts["feature_names_in_"], dtype=object)
@@ -302,33 +309,21 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
                 multi_output=True,
                 y_numeric=True,
             )
-            _refuse_empty(X)
+            refuse_empty_rows(X)
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            X, y, weight, is_flat = self._ordered(X, np.asarray(y, dtype=np.float64), weight)
+            is_flat, y = y.ndim == 1, np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+            X, y, weight = repeat_rows(X, y, weight, in_order=self.train_split is not None)
             if is_new:
-                self._is_flat, self._units = is_flat, _Units.of(X, y, weight)
+                self._is_flat, self._units = is_flat, WindowUnits.of(X, y, weight)
             self._refuse_other_outputs(y, is_flat)
             net = self._new_net(X.shape[1], y.shape[1]) if is_new else self._net_to_go_on_with()
-            rows = self._rows(X) | {"weight": weight, "place": np.arange(len(X)), "shift": np.zeros_like(y)}
+            rows = self._units.rows(X) | {"weight": weight, "place": np.arange(len(X)), "shift": np.zeros_like(y)}
             if net.module_.needs_description:
-                rows |= _describe(net, rows, X)
+                rows |= describe_rows(net, rows, X)
             with _seeded(net, check_random_state(self.random_state).randint(2**31 - 1)):
-                net.partial_fit(_single(rows), self._units.standardise(y).astype(np.float32))
+                net.partial_fit(in_single(rows), self._units.standardise(y).astype(np.float32))
             self.net_ = net
         return self
-
-    def _ordered(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[Any, ...]:
-        """Rows as often as they count, in an order of their own: neither a weight nor the order of rows can matter."""
-        is_flat = y.ndim == 1
-        y = y.reshape(len(X), -1)
-        kept = np.flatnonzero(weight > 0)
-        if self.train_split is None:
-            kept = kept[np.argsort(_bytes_of(np.hstack([X, y])[kept]), kind="stable")]
-        times = np.ceil(weight[kept]).astype(int)
-        index = np.repeat(kept, times)
-        counts = np.ones(len(index))
-        counts[np.cumsum(times) - 1] -= times - weight[kept]  # the last copy of a row counts what is left
-        return X[index], y[index], counts, is_flat
 
     def _new_net(self, n_columns: int, n_outputs: int, *, start: Checkpoint | TTMConfig | None = None) -> RegressionNet:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -375,34 +370,21 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
                 " fit with warm_start=False to begin anew"
             )
 
-    def _rows(self, X: np.ndarray) -> dict[str, np.ndarray]:
-        """Arguments of the module for windows, apart from the row weights."""
-        padded = pad(list(X), context_length=X.shape[1])
-        offset = (padded.loc[:, 0, :, 0] - self._units.target_loc) / self._units.target_scale
-        gain = padded.scale[:, 0, :, 0] / self._units.target_scale
-        return {
-            "context": padded.context[:, 0],
-            "observed": padded.observed[:, 0],
-            "columns": self._units.standardise_columns(X),
-            "frame": np.stack(np.broadcast_arrays(offset, gain), axis=-1),
-        }
-
     def _predict(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        _refuse_empty(X)
+        refuse_empty_rows(X)
         module = copy.deepcopy(self.net_.module_).double().eval()
         device = next(module.parameters()).device
         means, fans = [], []
         with torch.inference_mode():
             for start in range(0, len(X), 256):
-                rows = self._rows(X[start : start + 256])
-                prediction = module(**{name: _double(part).to(device) for name, part in rows.items()})
+                rows = self._units.rows(X[start : start + 256])
+                prediction = module(**{name: in_double(part).to(device) for name, part in rows.items()})
                 means.append(prediction.mean.cpu().numpy())
                 fans.append(prediction.quantiles.cpu().numpy())
-        units = self._units
-        fan = np.concatenate(fans) * units.target_scale[:, None] + units.target_loc[:, None]
-        return np.concatenate(means) * units.target_scale + units.target_loc, fan
+        fan = self._units.restore(np.concatenate(fans).swapaxes(1, 2)).swapaxes(1, 2)
+        return self._units.restore(np.concatenate(means)), fan
 
     def _check_parameters(self) -> None:
         for name in self._net_params():
@@ -420,64 +402,10 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
                 is_whole and value >= least and (name, value) != ("batch_size", 0)
             ):
                 raise ConfigError(f"{name}={value!r} must be a whole number of at least {max(least, 0)}")
+        if self.accelerate and not isinstance(self.random_state, (int, np.integer)):
+            raise ConfigError("accelerate=True needs random_state=<a number>, so that all processes begin alike")
         if not self.lr > 0:
             raise ConfigError(f"lr={self.lr!r} must be positive")
-
-
-class _Units:
-    """Loc and scale of each column and of each output over the training rows, in float64."""
-
-    def __init__(self, column_loc, column_scale, target_loc, target_scale) -> None:
-        self.column_loc, self.column_scale = column_loc, column_scale
-        self.target_loc, self.target_scale = target_loc, target_scale
-
-    @classmethod
-    def of(cls, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> _Units:
-        return cls(*_loc_and_scale(X, weight), *_loc_and_scale(y, weight))
-
-    def standardise(self, y: np.ndarray) -> np.ndarray:
-        return (y - self.target_loc) / self.target_scale
-
-    def standardise_columns(self, X: np.ndarray) -> np.ndarray:
-        """0, the mean, where nothing was observed."""
-        return np.where(np.isnan(X), 0.0, (X - self.column_loc) / self.column_scale)
-
-
-def _loc_and_scale(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and deviation of the observed values of each column; 1 for a column that does not move."""
-    share = np.where(np.isnan(values), 0.0, weight[:, None])
-    share = share / np.maximum(share.sum(axis=0), np.finfo(float).tiny)
-    loc = (share * np.nan_to_num(values)).sum(axis=0)
-    spread = np.sqrt((share * np.nan_to_num(values - loc) ** 2).sum(axis=0))
-    return loc, np.where(spread > 1e-12 * np.abs(loc), spread, 1.0)
-
-
-def _describe(net: RegressionNet, rows: dict[str, np.ndarray], X: np.ndarray) -> dict[str, np.ndarray]:
-    """What the model finds in each window, every distinct one read once."""
-    _, first, place = np.unique(_bytes_of(X), return_index=True, return_inverse=True)
-    module, device = net.module_.eval(), torch.device(net.device)
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(first), 256):
-            some = first[start : start + 256]
-            windows = (torch.from_numpy(rows[name][some]).to(device) for name in ("context", "observed"))
-            parts.append([part.cpu().numpy() for part in module.describe(*windows)])
-    embedding, path = (np.concatenate(part)[place] for part in zip(*parts, strict=True))
-    return {"embedding": embedding, "path": path}
-
-
-def _bytes_of(rows: np.ndarray) -> np.ndarray:
-    """Each row as one value that sorts and compares, NaN included."""
-    plain = np.ascontiguousarray(rows + 0.0)  # no negative zero
-    return plain.view(np.dtype((np.void, plain.dtype.itemsize * plain.shape[1]))).ravel()
-
-
-def _single(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: part.astype(np.float32) if part.dtype.kind == "f" else part for name, part in rows.items()}
-
-
-def _double(part: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(part if part.dtype == bool else part.astype(np.float64))
 
 
 @contextmanager
@@ -489,12 +417,6 @@ def _seeded(net: RegressionNet, seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def _refuse_empty(X: np.ndarray) -> None:
-    empty = np.flatnonzero(np.isnan(X).all(axis=1))
-    if empty.size:
-        raise DataError(f"row {empty[0]} of X has no observed value; drop it, or give at least one finite value")
 
 
 @contextmanager
