@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.linear_probe import Probe, fit_probe
@@ -22,9 +26,10 @@ from ttm_sk.models.ttm import DEFAULT_LEVELS, TTM, TTMConfig
 from ttm_sk.training.team import Team
 from ttm_sk.training.trainable import choose_trainable
 
-__all__ = ["FanLoss", "Prediction", "RegressionNet", "WindowRegression", "make_network"]
+__all__ = ["FanLoss", "Prediction", "RegressionNet", "WindowRegression", "make_network", "seeded"]
 
 NEAR_BEST = 1.1
+NEGLIGIBLE = 0.01  # of the target's variance
 TARGET_SCALES = ("auto", "series", "learnt")
 
 
@@ -46,7 +51,7 @@ class WindowRegression(nn.Module):
     Parameters
     ----------
     start
-        Weights to begin with, or a config for random ones.
+        Weights to begin with, by name, path or as they are, or a config for random ones.
     n_columns, n_outputs
         Width of the windows and of the target.
     trainable
@@ -71,7 +76,7 @@ class WindowRegression(nn.Module):
 
     def __init__(
         self,
-        start: Checkpoint | TTMConfig,
+        start: str | Path | Checkpoint | TTMConfig,
         n_columns: int,
         n_outputs: int,
         *,
@@ -230,8 +235,8 @@ class WindowRegression(nn.Module):
         ahead = rows["path"].unfold(1, self.n_outputs, 1)  # (batch, lead, output)
         ahead = rows["frame"][:, None, :, 0] + rows["frame"][:, None, :, 1] * ahead
         error = (ahead - target[:, None]).square().mean(-1)
-        error = rows["weight"].double() @ error.double()
-        is_near_best = error <= NEAR_BEST * error.min() + 1e-9  # a cycle later is as good, and noise decides nothing
+        error = rows["weight"].double() @ error.double() / rows["weight"].double().sum()
+        is_near_best = error <= NEAR_BEST * error.min() + NEGLIGIBLE  # a cycle later may be as good
         return int(is_near_best.long().argmax()) + 1
 
     def _probe(self, rows: dict[str, Tensor], target: Tensor, *, is_series: bool) -> Probe:
@@ -327,8 +332,21 @@ class RegressionNet(NeuralNet):
         return (losses * weight).sum() / total
 
 
-def make_network(start: Checkpoint | TTMConfig, seed: int) -> TTM:
+@contextmanager
+def seeded(net: RegressionNet, seed: int) -> Iterator[None]:
+    """Inside, dropout is reproducible; without any, the random numbers that threads share are left alone."""
+    if not any(isinstance(part, nn.Dropout) and part.p > 0 for part in net.module_.modules()):
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def make_network(start: str | Path | Checkpoint | TTMConfig, seed: int) -> TTM:
     """A TTM of its own with the weights of a checkpoint, or with random ones."""
+    if isinstance(start, (str, Path)):
+        start = load_checkpoint(start)
     if isinstance(start, Checkpoint):
         return start.build()
     with torch.random.fork_rng(devices=[]):

@@ -15,13 +15,11 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from skorch.history import History
-from torch import nn
 
-from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
-from ttm_sk.estimators.regression_net import TARGET_SCALES, RegressionNet, WindowRegression
+from ttm_sk.estimators.regression_net import TARGET_SCALES, RegressionNet, WindowRegression, seeded
 from ttm_sk.estimators.regressor_file import read_regressor, write_regressor
 from ttm_sk.estimators.window_rows import (
     WindowUnits,
@@ -39,6 +37,7 @@ from ttm_sk.training.trainable import check_trainable
 __all__ = ["TTMRegressor"]
 
 NET_PREFIXES = ("module__", "optimizer__", "criterion__", "callbacks__", "iterator_train__", "iterator_valid__")
+WINDOWS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
 _INITIALISING = threading.Lock()  # first weights are drawn from torch's global random numbers
 CHANGEABLE = ("max_epochs", "lr", "batch_size", "train_split", "verbose")
 
@@ -228,7 +227,6 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             If a parameter has no text form, as callbacks have none.
         """
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
         write_regressor(
             Path(path),
             params=self.get_params(),
@@ -237,7 +235,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             units=vars(self._units),
             facts={
                 "n_features_in_": self.n_features_in_,
-                "feature_names_in_": None if names is None else list(names),
+                "feature_names_in_": list(getattr(self, "feature_names_in_", [])),
                 "is_flat": self._is_flat,
                 "history": self.history_.to_list(),
             },
@@ -257,7 +255,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         facts, regressor = content["facts"], cls(**content["params"])
         regressor._is_flat, regressor._units = facts["is_flat"], WindowUnits(**content["units"])
         regressor.n_features_in_ = facts["n_features_in_"]
-        if facts["feature_names_in_"] is not None:
+        if facts["feature_names_in_"]:
             regressor.feature_names_in_ = np.asarray(facts["feature_names_in_"], dtype=object)
         n_outputs = len(regressor._units.target_loc)
         net = regressor._new_net(regressor.n_features_in_, n_outputs, start=content["config"])
@@ -293,22 +291,12 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.target_tags.multi_output = True
-        tags.non_deterministic = False
         return tags
 
     def _learn(self, X: Any, y: Any, sample_weight: Any, *, is_new: bool) -> TTMRegressor:
         self._check_parameters()
         with _unchanged_by_failure(self):
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                reset=is_new,
-                dtype=np.float64,
-                ensure_all_finite="allow-nan",
-                multi_output=True,
-                y_numeric=True,
-            )
+            X, y = validate_data(self, X, y, reset=is_new, multi_output=True, y_numeric=True, **WINDOWS)
             refuse_empty_rows(X)
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
             is_flat, y = y.ndim == 1, np.asarray(y, dtype=np.float64).reshape(len(X), -1)
@@ -320,7 +308,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             rows = self._units.rows(X) | {"weight": weight, "place": np.arange(len(X)), "shift": np.zeros_like(y)}
             if net.module_.needs_description:
                 rows |= describe_rows(net, rows, X)
-            with _seeded(net, check_random_state(self.random_state).randint(2**31 - 1)):
+            with seeded(net, check_random_state(self.random_state).randint(2**31 - 1)):
                 net.partial_fit(in_single(rows), self._units.standardise(y).astype(np.float32))
             self.net_ = net
         return self
@@ -329,7 +317,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         team = join_team(on_cpu=self.device == "cpu") if self.accelerate else None
         settings: dict[str, Any] = {
-            "module__start": start or self._start(),
+            "module__start": start or self.model_path,
             "module__n_columns": n_columns,
             "module__n_outputs": n_outputs,
             "module__trainable": self.trainable,
@@ -347,11 +335,6 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         net = RegressionNet(WindowRegression, **settings | self._changeable())
         with _INITIALISING, torch.random.fork_rng():
             return net.initialize()
-
-    def _start(self) -> Checkpoint | TTMConfig:
-        if isinstance(self.model_path, (Checkpoint, TTMConfig)):
-            return self.model_path
-        return load_checkpoint(self.model_path)
 
     def _changeable(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in CHANGEABLE} | self._net_params()
@@ -372,7 +355,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
 
     def _predict(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        X = validate_data(self, X, reset=False, **WINDOWS)
         refuse_empty_rows(X)
         module = copy.deepcopy(self.net_.module_).double().eval()
         device = next(module.parameters()).device
@@ -395,28 +378,15 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             raise ConfigError(f"unknown target_scale {self.target_scale!r}; choose one of {', '.join(TARGET_SCALES)}")
         if not isinstance(self.model_path, (str, Path, Checkpoint, TTMConfig)):
             raise ConfigError(f"model_path={self.model_path!r} must be a name, a path, a Checkpoint or a TTMConfig")
-        for name, least in (("max_epochs", 0), ("batch_size", -1), ("lead", 1)):
+        for name, least, special in (("max_epochs", 0, 0), ("batch_size", 1, -1), ("lead", 1, None)):
             value = getattr(self, name)
-            is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if not (value is None and name == "lead") and not (
-                is_whole and value >= least and (name, value) != ("batch_size", 0)
-            ):
-                raise ConfigError(f"{name}={value!r} must be a whole number of at least {max(least, 0)}")
+            is_count = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+            if not is_count and value != special:
+                raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}, or {special}")
         if self.accelerate and not isinstance(self.random_state, (int, np.integer)):
             raise ConfigError("accelerate=True needs random_state=<a number>, so that all processes begin alike")
         if not self.lr > 0:
             raise ConfigError(f"lr={self.lr!r} must be positive")
-
-
-@contextmanager
-def _seeded(net: RegressionNet, seed: int) -> Iterator[None]:
-    """Inside, dropout is reproducible; without any, the random numbers that threads share are left alone."""
-    if not any(isinstance(part, nn.Dropout) and part.p > 0 for part in net.module_.modules()):
-        yield
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager

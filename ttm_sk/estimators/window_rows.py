@@ -108,8 +108,10 @@ def _bytes_of(rows: np.ndarray) -> np.ndarray:
 
 
 def in_single(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Floating-point arrays in single precision."""
     return {name: part.astype(np.float32) if part.dtype.kind == "f" else part for name, part in rows.items()}
 
 
 def in_double(part: np.ndarray) -> torch.Tensor:
+    """A tensor in double precision, or of truth values."""
     return torch.from_numpy(part if part.dtype == bool else part.astype(np.float64))
