@@ -100,8 +100,6 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         ``"series"`` or ``"learnt"``.
     lead_ : int or None
         Steps ahead of the first output, in series scale.
-    n_features_in_ : int
-        Steps of a window.
 
     Notes
     -----
