@@ -49,6 +49,7 @@ CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "t
 # An optional package is imported in its own module and nowhere else; "guarded" means inside `try: ... except
 # ImportError`, because the module has work to do without it.
 EXTRA_HOMES = {
+    "accelerate": {"ttm_sk.training.team"},
     "huggingface_hub": {"ttm_sk.checkpoints.hub"},
     "matplotlib": {"ttm_sk.plotting"},
     "gluonts": {"ttm_sk.evaluation.gift_eval_predictor"},
@@ -58,7 +59,17 @@ GUARDED_ANYWHERE = {"tqdm"}
 
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
-PUBLIC_NAMES = ["TTM", "TTMConfig", "TTMForecaster", "finetune", "load_checkpoint", "pretrain", "save_checkpoint"]
+PUBLIC_NAMES = [
+    "TTM",
+    "TTMConfig",
+    "TTMFeatures",
+    "TTMForecaster",
+    "TTMRegressor",
+    "finetune",
+    "load_checkpoint",
+    "pretrain",
+    "save_checkpoint",
+]
 
 
 class Import(NamedTuple):

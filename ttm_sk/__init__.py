@@ -10,19 +10,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ttm_sk.checkpoints.open import load_checkpoint
     from ttm_sk.checkpoints.store import save_checkpoint
+    from ttm_sk.estimators.features import TTMFeatures
     from ttm_sk.estimators.forecaster import TTMForecaster
+    from ttm_sk.estimators.regressor import TTMRegressor
     from ttm_sk.models.ttm import TTM, TTMConfig
     from ttm_sk.training.finetune import finetune
     from ttm_sk.training.pretrain import pretrain
 
 __version__ = "0.1.0"
 
-__all__ = ["TTM", "TTMConfig", "TTMForecaster", "finetune", "load_checkpoint", "pretrain", "save_checkpoint"]
+__all__ = [
+    "TTM",
+    "TTMConfig",
+    "TTMFeatures",
+    "TTMForecaster",
+    "TTMRegressor",
+    "finetune",
+    "load_checkpoint",
+    "pretrain",
+    "save_checkpoint",
+]
 
 _HOMES = {
     "TTM": "ttm_sk.models.ttm",
     "TTMConfig": "ttm_sk.models.ttm",
+    "TTMFeatures": "ttm_sk.estimators.features",
     "TTMForecaster": "ttm_sk.estimators.forecaster",
+    "TTMRegressor": "ttm_sk.estimators.regressor",
     "finetune": "ttm_sk.training.finetune",
     "load_checkpoint": "ttm_sk.checkpoints.open",
     "pretrain": "ttm_sk.training.pretrain",
