@@ -80,7 +80,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
     device : str, default="auto"
         ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``.
     accelerate : bool, default=False
-        Train in all processes that ``accelerate launch`` started, each on its share of every batch (extra
+        Train in all processes that ``torchrun`` started, each on its share of every batch (extra
         ``accelerate``).
     verbose : int, default=0
         skorch's: 1 prints a line an epoch.

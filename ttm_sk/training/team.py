@@ -19,7 +19,7 @@ __all__ = ["Team", "join_team"]
 
 
 class Team:
-    """The place of one process among those that ``accelerate launch`` started.
+    """The place of one process among those that ``torchrun`` started.
 
     What one process would compute on a batch, the team computes on shares of it: sums over the shares are the sums over
     the batch, so losses, gradients and weights are the same, to float tolerance, in every process.
@@ -70,7 +70,7 @@ class Team:
 
 
 def join_team(*, on_cpu: bool = False) -> Team:
-    """The team that this process was started in: one process alone, or all that ``accelerate launch`` started.
+    """The team that this process was started in: one process alone, or all that ``torchrun`` started.
 
     Afterwards ``torch.distributed`` is set up, so that :func:`ttm_sk.pretrain` divides its batches as well.
 
