@@ -51,12 +51,22 @@ CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "t
 EXTRA_HOMES = {
     "huggingface_hub": {"ttm_sk.checkpoints.hub"},
     "matplotlib": {"ttm_sk.plotting"},
+    "tabpfn": {"ttm_sk.estimators.tabpfn_weights"},
+    "tabpfn_time_series": {"ttm_sk.estimators.tabpfn", "ttm_sk.estimators.tabpfn_weights"},
 }
 GUARDED_ANYWHERE = {"tqdm"}
 
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
-PUBLIC_NAMES = ["TTM", "TTMConfig", "TTMForecaster", "load_checkpoint", "pretrain", "save_checkpoint"]
+PUBLIC_NAMES = [
+    "TTM",
+    "TTMConfig",
+    "TTMForecaster",
+    "TabPFNTSForecaster",
+    "load_checkpoint",
+    "pretrain",
+    "save_checkpoint",
+]
 
 
 class Import(NamedTuple):
