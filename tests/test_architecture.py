@@ -53,6 +53,8 @@ EXTRA_HOMES = {
     "matplotlib": {"ttm_sk.plotting"},
     "tabpfn": {"ttm_sk.estimators.tabpfn_weights"},
     "tabpfn_time_series": {"ttm_sk.estimators.tabpfn", "ttm_sk.estimators.tabpfn_weights"},
+    "gluonts": {"ttm_sk.evaluation.gift_eval_predictor"},
+    "pyarrow": {"ttm_sk.evaluation.gift_eval_storage"},
 }
 GUARDED_ANYWHERE = {"tqdm"}
 
