@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,9 @@ class TabPFNTSForecaster(PanelForecaster):
         self.device = device
         self.random_state = random_state
         self.config = config
-        try:
-            super().__init__()
-        except ModuleNotFoundError as error:  # sktime names the package, but not our extra
-            raise MissingExtraError("tabpfn", package="tabpfn-time-series") from error
+        if find_spec("tabpfn_time_series") is None:  # of which sktime would only warn here
+            raise MissingExtraError("tabpfn", package="tabpfn-time-series")
+        super().__init__()
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TabPFNTSForecaster:
         self._check_parameters()
