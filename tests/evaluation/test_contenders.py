@@ -20,7 +20,7 @@ from ttm_sk.evaluation.contenders import (
     SeasonalNaiveContender,
     strongest_effort,
 )
-from ttm_sk.inference.forecasting import EFFORTS, forecast_series
+from ttm_sk.inference.forecasting import EFFORTS, forecast_series, select_readings
 
 
 class History(NamedTuple):
@@ -52,6 +52,27 @@ def test_when_a_checkpoint_forecasts_then_it_is_forecast_series(small):
         effort="plain",
     )
     np.testing.assert_allclose(quantiles, direct, rtol=1e-6)
+
+
+def test_when_the_effort_is_best_then_readings_are_selected_on_what_is_known(small, monkeypatch):
+    days = np.random.default_rng(0).normal(size=200) + 5 * np.sin(np.arange(200) / 5)
+    known = [monthly(days[:150]), monthly(np.full(150, np.nan))]
+    contender = CheckpointContender(small, effort="best")
+    module = contender.module
+    seen = []
+
+    def watched(module, histories, horizon, **settings):
+        seen.extend(histories)
+        return select_readings(module, histories, horizon, **settings)
+
+    monkeypatch.setattr("ttm_sk.evaluation.contenders.select_readings", watched)
+    quantiles = contender.prepare(known, horizon=8, seasonality=12)([monthly(days)])
+    assert [len(past) for past in seen] == [150]
+    readings = select_readings(module, [known[0].values], 8)
+    direct = forecast_series(
+        module, [monthly(days).values], 8, levels=contender.levels, effort="best", readings=readings
+    )
+    np.testing.assert_allclose(quantiles, direct)
 
 
 def test_when_a_history_has_no_visible_value_then_it_is_forecast_flat_and_told(small, caplog):

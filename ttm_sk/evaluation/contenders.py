@@ -19,7 +19,8 @@ from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
-from ttm_sk.inference.forecasting import EFFORTS, check_effort, forecast_series
+from ttm_sk.inference.forecasting import EFFORTS, check_effort, forecast_series, select_readings
+from ttm_sk.inference.resolution import ReadingMixture
 from ttm_sk.models.ttm import TTM
 
 __all__ = [
@@ -179,7 +180,8 @@ class CheckpointContender:
         return "zero-shot"
 
     def prepare(self, known: Sequence[History], *, horizon: int, seasonality: int) -> Forecast:
-        """The forecast function; an effort that selects by backtest is to select on ``known``, and on nothing else."""
+        """The forecast function; effort ``"best"`` selects its readings on ``known``, once for the whole task."""
+        readings = self._select(known, horizon) if self.effort == "best" and known else None
 
         def forecast(histories: Sequence[History]) -> np.ndarray:
             pasts = self._visible([history.values for history in histories])
@@ -191,11 +193,17 @@ class CheckpointContender:
                 horizon,
                 levels=(0.5,) if points_only else self.levels,
                 effort=str(self.effort),
+                readings=readings,
                 batch_size=self.batch_size,
             )
             return np.repeat(quantiles, len(self.levels), axis=-1) if points_only else quantiles
 
         return forecast
+
+    def _select(self, known: Sequence[History], horizon: int) -> ReadingMixture | None:
+        """What did best on the known past; None (each batch for itself) where no series has any value."""
+        pasts = [history.values for history in known if not np.isnan(history.values).all()]
+        return select_readings(self.module, pasts, horizon, batch_size=self.batch_size) if pasts else None
 
     def _visible(self, pasts: list[np.ndarray]) -> list[np.ndarray]:
         """The histories, those without a visible value replaced by their last one, or 0."""

@@ -141,6 +141,6 @@ def _series(table: pa.Table, frequency: str) -> list[Series]:
 
 def _variates(target: pa.ListScalar) -> Sequence[np.ndarray]:
     rows = target.values
-    if pa.types.is_list(rows.type):
+    if pa.types.is_list(rows.type) or pa.types.is_large_list(rows.type):
         return [row.values.to_numpy(zero_copy_only=False) for row in rows]
     return [rows.to_numpy(zero_copy_only=False)]

@@ -194,7 +194,7 @@ def _called(name: str) -> list[Configuration]:
     parts = name.strip("/").split("/")
     found = [task for task in CONFIGURATIONS if any(parts == own[: len(parts)] for own in _names(task))]
     if not found:
-        known = ["/".join(own) for task in CONFIGURATIONS for own in _names(task)]
+        known = {"/".join(own) for task in CONFIGURATIONS for own in _names(task)}
         near = difflib.get_close_matches(name, known, n=3)
         datasets = ", ".join(dict.fromkeys(task.dataset for task in CONFIGURATIONS))
         meant = f"did you mean {' or '.join(near)}?" if near else f"data sets: {datasets}"

@@ -42,7 +42,7 @@ def published_results() -> pd.DataFrame:
 
     Examples
     --------
-    >>> published_results().loc[("seasonal_naive", "ett1/H/short"), "MASE"]
+    >>> float(published_results().loc[("seasonal_naive", "ett1/H/short"), "MASE"])
     0.97699
     """
     frame = pd.read_csv(PUBLISHED).rename(columns=str.upper)
@@ -159,8 +159,8 @@ def markdown_report(own: pd.DataFrame, *, models: Sequence[str] = PEERS) -> str:
     n_tasks = len(_common_tasks(own))
     n_datasets = len({_dataset(task) for task in _common_tasks(own)})
     lines = [
-        f"{n_tasks} of GIFT-Eval's {len(CONFIGURATIONS)} tasks, {n_datasets} data sets. Geometric means of MASE",
-        "and CRPS relative to seasonal naive (lower is better), with 95 % bootstrap intervals over data sets. Beside it",
+        f"{n_tasks} of GIFT-Eval's 97 tasks, {n_datasets} data sets. Geometric means of MASE and CRPS",
+        "relative to seasonal naive (lower is better), with 95 % bootstrap intervals over data sets. The last columns:",
         f"the mean of {first} over the model's, task by task (below 1, {first} is better), and the tasks that it wins.",
         "",
         markdown_table(_readable(table, first=first)),

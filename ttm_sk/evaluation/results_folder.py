@@ -45,7 +45,6 @@ RUN_COLUMNS = (
     "settings",
     "trained_on",
 )
-FIXED = ("weights", "settings")  # what all rows of a folder have in common
 
 Row = Mapping[str, Any]
 
@@ -94,15 +93,15 @@ class ResultsFolder:
         ConfigError
             If a row belongs to another model, other weights or other settings.
         """
-        now = {"weights": weights, "settings": _settings(settings)}
+        now = {"model": model, "settings": _settings(settings), "weights": weights}
         for name, run in self._runs.items():
-            found = {column: run[column] for column in FIXED} | {"model": self._results[name]["model"]}
-            for column, value in (now | {"model": model}).items():
-                if found[column] != value:
-                    raise ConfigError(
-                        f"{self.path}: found results of other {column} ({found[column]}), now {value}; choose another"
-                        " --output, or the same command as before"
-                    )
+            found = {**run, "model": self._results[name]["model"]}
+            if other := [column for column, value in now.items() if found[column] != value]:
+                before, after = found[other[0]] or "none", now[other[0]] or "none"
+                raise ConfigError(
+                    f"{self.path}: found results of other {other[0]} ({before}), now {after}; choose another --output,"
+                    " or the same command as before"
+                )
 
     def add(self, result: Row, run: Row) -> None:
         """Keep one finished task, on disk when this returns.

@@ -20,7 +20,7 @@ from ttm_sk.layers.mixing import AdaptiveLevel, MixerLayer
 from ttm_sk.layers.patching import PatchEmbedding, block_means, cut_patches
 from ttm_sk.layers.prefix import ResolutionPrefix
 from ttm_sk.layers.scaling import ScaleState, measure_scale
-from ttm_sk.layers.seasonal import CLUES, last_value_and_roughness, seasonal_templates
+from ttm_sk.layers.seasonal import last_value_and_roughness, seasonal_templates
 from ttm_sk.models.forecast_module import Forecast
 from ttm_sk.models.ttm_config import DEFAULT_LEVELS, TTMConfig
 
@@ -158,10 +158,10 @@ class TTM(nn.Module):
         anchor = last_value_and_roughness(values, weight)
         if not self.config.n_templates:
             return self.head(features, anchor), state
-        templates, clues = seasonal_templates(
+        seasons = seasonal_templates(
             values, weight, horizon=self.config.prediction_length, n_templates=self.config.n_templates
         )
-        return self.head(features, anchor, templates.to(features.dtype), clues.to(features.dtype)), state
+        return self.head(features, anchor, seasons), state
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
         """Standardised values (0 where unobserved) and weights (1 = observed) of the whole context, and the scaling."""
@@ -236,5 +236,5 @@ def _make_head(c: TTMConfig) -> nn.Module:
         levels=c.levels,
         dropout=c.head_dropout,
         n_templates=c.n_templates,
-        n_clues=len(CLUES),
+        cycle_width=c.cycle_width,
     )

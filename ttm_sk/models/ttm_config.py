@@ -40,8 +40,9 @@ class TTMConfig:
         Quantile levels (ascending, with .5) and the hidden width of their head; no levels make a point head.
     with_flags
         Whether observed flags stand beside the values of each patch.
-    n_templates
-        Seasonal templates that the quantile head is shown.
+    n_templates, cycle_width
+        Seasonal templates that the quantile head is shown, and the hidden width of the small network that reads the
+        newest cycles one by one (0 leaves it out).
     n_resolutions
         Size of the resolution prefix's vocabulary; 0 means no prefix.
     scaling, scaling_length, minimum_variance
@@ -81,6 +82,7 @@ class TTMConfig:
     head_width: int = 0
     with_flags: bool = False
     n_templates: int = 0
+    cycle_width: int = 0
     n_resolutions: int = 0
     scaling: str = "std"
     scaling_length: int = 0
@@ -109,6 +111,7 @@ class TTMConfig:
             head_width=112,
             with_flags=True,
             n_templates=2,
+            cycle_width=32,
             scaling="asinh",
             scaling_length=512,
             minimum_variance=0.0,
@@ -203,7 +206,8 @@ class TTMConfig:
         for name in least_one:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("n_levels", "decoder_layers", "head_width", "n_templates", "n_resolutions", "minimum_variance"):
+        counts = ("n_levels", "decoder_layers", "head_width", "n_templates", "cycle_width", "n_resolutions")
+        for name in (*counts, "minimum_variance"):
             if not 0 <= getattr(self, name) < inf:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative, nor infinite")
         for name in ("dropout", "head_dropout"):
@@ -244,6 +248,8 @@ class TTMConfig:
             if self.n_templates:
                 raise ConfigError("seasonal templates need a quantile head: give levels, or n_templates=0")
             return
+        if self.cycle_width and not self.n_templates:
+            raise ConfigError(f"cycle_width={self.cycle_width} needs seasonal templates: n_templates of at least 1")
         if (
             list(self.levels) != sorted(set(self.levels))
             or not 0 < self.levels[0] <= self.levels[-1] < 1
