@@ -17,20 +17,23 @@ pytestmark = [
 ]
 
 
+class RandomTabPFN(TabPFNTSForecaster):
+    __doc__ = TabPFNTSForecaster.__doc__
+    weights = ""  # where the test has put them
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default"):
+        quick = {"model_path": cls.weights, "config": {"n_estimators": 1}}
+        return [quick | {"context_length": 16}, quick | {"random_state": 3}]
+
+
 @pytest.mark.slow
-def test_when_sktime_checks_it_on_random_weights_then_every_check_passes(tmp_path):
+def test_when_sktime_checks_it_on_random_weights_then_every_check_passes(tmp_path, monkeypatch):
     from ttm_sk.estimators.tabpfn_weights import write_random_weights
 
     path = tmp_path / "random-v2-regressor.safetensors"
     write_random_weights(path, n_layers=1, n_buckets=20)
-
-    class RandomTabPFN(TabPFNTSForecaster):
-        __doc__ = TabPFNTSForecaster.__doc__
-
-        @classmethod
-        def get_test_params(cls, parameter_set: str = "default"):
-            return [{"model_path": str(path), "config": {"n_estimators": 1}, "context_length": 32}]
-
+    monkeypatch.setattr(RandomTabPFN, "weights", str(path))
     results = check_estimator(RandomTabPFN, raise_exceptions=False, verbose=False)
     failures = [f"{name}: {outcome!r}" for name, outcome in results.items() if outcome != "PASSED"]
     assert len(results) > 300

@@ -157,6 +157,11 @@ class TabPFNTSForecaster(PanelForecaster):
             raise ConfigError(f"found {taken[0]!r} in config; give it to the forecaster itself")
         resolve_device(self.device)
 
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Parameters for sktime's own checks, which need the package's default weights."""
+        return [{"context_length": 32}, {"context_length": 64, "random_state": 3, "config": {"n_estimators": 1}}]
+
 
 def _stamps(panel: Panel, i: int, horizon: int) -> pd.DatetimeIndex:
     """Dates of the ``i``-th history and of ``horizon`` steps after it; local times, without a zone.
