@@ -54,7 +54,7 @@ class TabPFNTSForecaster(PanelForecaster):
     Notes
     -----
     **Licence**: TabPFN's code is Apache-2.0. The v2 weights are under the Prior Labs License (Apache-2.0 with
-    attribution: "Built with PriorLabs-TabPFN"); the weights of v2.5 and later are for non-commercial use only.
+    a duty of attribution); the weights of v2.5 and later are for non-commercial use only.
 
     Each column of each series is forecast by itself, one after the other: a pass over one series takes TabPFN seconds
     on a CPU. Missing values are left out. Series without dates (whole numbers as time stamps) are read without the
