@@ -108,8 +108,8 @@ def test_when_the_file_is_missing_then_the_error_names_it(tmp_path):
         load_checkpoint(tmp_path / "nowhere.safetensors")
 
 
-def test_when_the_path_is_a_folder_then_it_raises(tmp_path):
-    with pytest.raises(CheckpointError, match="found no file"):
+def test_when_the_path_is_a_folder_of_no_known_format_then_it_raises(tmp_path):
+    with pytest.raises(CheckpointError, match=r"found no config\.json"):
         load_checkpoint(tmp_path)
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from ttm_sk.checkpoints.granite import from_granite, is_granite
 from ttm_sk.checkpoints.hub import locate
 from ttm_sk.checkpoints.store import Checkpoint, read_checkpoint
 
 __all__ = ["load_checkpoint"]
+
+# What recognises a format, and what reads it; the first that recognises a path reads it.
+FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Checkpoint]], ...] = (
+    (is_granite, from_granite),
+    (lambda path: True, read_checkpoint),  # its messages are about a file of ours
+)
 
 
 def load_checkpoint(path: str | Path = "ttm-tiny") -> Checkpoint:
@@ -16,8 +24,8 @@ def load_checkpoint(path: str | Path = "ttm-tiny") -> Checkpoint:
     Parameters
     ----------
     path
-        The name of bundled weights (``"ttm-tiny"``), the path of a file, or a name known to
-        :func:`ttm_sk.checkpoints.hub.locate`.
+        The name of bundled weights (``"ttm-tiny"``), the path of a file, the folder of an IBM Granite checkpoint, or
+        a name known to :func:`ttm_sk.checkpoints.hub.locate`.
 
     Raises
     ------
@@ -29,4 +37,5 @@ def load_checkpoint(path: str | Path = "ttm-tiny") -> Checkpoint:
     >>> load_checkpoint("ttm-tiny").n_parameters < 1_000_000
     True
     """
-    return read_checkpoint(locate(path))
+    found = locate(path)
+    return next(read for recognises, read in FORMATS if recognises(found))(found)

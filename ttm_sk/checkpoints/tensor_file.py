@@ -66,7 +66,7 @@ def read_header(path: Path) -> dict[str, Any]:
     if HEADER_KEY not in metadata:
         raise CheckpointError(
             f"{path} is a safetensors file, but not one of ttm_sk: its header has no {HEADER_KEY!r} entry;"
-            " give a checkpoint that ttm_sk wrote"
+            " give a checkpoint that ttm_sk wrote, or the folder of an IBM Granite one"
         )
     try:
         header = json.loads(metadata[HEADER_KEY])

@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_forecast(commands)
     _add_info(commands)
+    _add_convert(commands)
     _add_demo(commands)
     _add_pretrain(commands)
     _add_gift_eval(commands)
@@ -63,6 +64,18 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
     command = _command(commands, "info", "what a checkpoint is and what it saw", "ttm-sk info ttm-tiny --json")
     command.add_argument("model", nargs="?", default="ttm-tiny", help="name or path (default: ttm-tiny)")
     command.add_argument("--json", action="store_true", help="everything, for other programs")
+
+
+def _add_convert(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "convert",
+        "write a checkpoint in another format: a file of ttm_sk, or a folder of IBM Granite",
+        "ttm-sk convert granite-timeseries-ttm-r2 --to ttm-sk --output ttm-r2.safetensors",
+    )
+    command.add_argument("model", help="name or path, in any format that ttm_sk opens")
+    command.add_argument("--to", choices=("ttm-sk", "granite"), required=True, help="format to write")
+    command.add_argument("--output", required=True, metavar="PATH", help="a new file (ttm-sk) or folder (granite)")
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:

@@ -18,7 +18,7 @@ class Padded(NamedTuple):
     """Histories in common units.
 
     ``context`` float32 and ``observed`` bool are ``(batch, channel, time)``, ``loc`` and ``scale`` float64
-    ``(batch, channel, 1, 1)``; :meth:`restore` brings a forecast back to the units of the histories.
+    ``(batch, channel, 1, 1)``, or one number for all; :meth:`restore` brings a forecast back to the histories' units.
     """
 
     context: np.ndarray
@@ -31,7 +31,9 @@ class Padded(NamedTuple):
         return quantiles.astype(np.float64) * self.scale + self.loc
 
 
-def pad(histories: Sequence[np.ndarray], *, context_length: int) -> Padded:
+def pad(
+    histories: Sequence[np.ndarray], *, context_length: int, keeps_units: bool = False, counts_padding: bool = False
+) -> Padded:
     """The newest ``context_length`` steps of every history, each centred and scaled by itself.
 
     Float32 holds seven digits: a series near one million that moves by one would lose its movement. Centring in
@@ -44,6 +46,10 @@ def pad(histories: Sequence[np.ndarray], *, context_length: int) -> Padded:
         step; NaN = not observed. They are not changed.
     context_length
         Longest past that is kept.
+    keeps_units
+        Neither centre nor scale, for a model that reads 0 as a value: missing values are 0 in the series' own units.
+    counts_padding
+        Call the pad observed, as IBM's code does.
 
     Raises
     ------
@@ -66,6 +72,12 @@ def pad(histories: Sequence[np.ndarray], *, context_length: int) -> Padded:
         row[:, shape[2] - array.shape[1] :] = array
     observed = ~np.isnan(values)
     _check(values, observed)
+    if keeps_units:
+        context = _as_float32(np.where(observed, values, 0.0))
+        if counts_padding:
+            for flags, array in zip(observed, arrays, strict=True):
+                flags[:, : shape[2] - array.shape[1]] = True
+        return Padded(context, observed, np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1)))
     loc, scale = _centre(values, observed)
     context = np.where(observed, values - loc, 0.0) / np.where(scale == 0, 1.0, scale)
     return Padded(context.astype(np.float32), observed, loc[..., None], scale[..., None])
@@ -81,6 +93,15 @@ def _centre(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
     deviation = np.where(observed, seen / unit - mean, 0.0)
     spread = np.sqrt((deviation**2).sum(axis=-1, keepdims=True) / count)
     return mean * unit, np.where(spread <= CONSTANT_TOLERANCE, 0.0, spread * unit)
+
+
+def _as_float32(values: np.ndarray) -> np.ndarray:
+    if np.abs(values).max() > np.finfo(np.float32).max:
+        raise DataError(
+            f"found a value of size {np.abs(values).max():.3g}, but this model reads the series' own units as float32;"
+            " divide the series, or use a model that scales"
+        )
+    return values.astype(np.float32)
 
 
 def _check_channels(arrays: list[np.ndarray]) -> None:

@@ -23,8 +23,8 @@ class Batch:
         ``(batch, channel, horizon)``; only observed places count in a loss.
     resolution
         ``(batch,)`` integer tokens, or None.
-    covariates
-        ``(batch, covariate, time + horizon)``, or None.
+    covariates, covariates_observed
+        ``(batch, covariate, time + horizon)``, or None; without flags, what is finite was observed.
     static
         ``(batch, n_static)`` integers, or None.
     """
@@ -36,6 +36,7 @@ class Batch:
     resolution: Tensor | None = None
     covariates: Tensor | None = None
     static: Tensor | None = None
+    covariates_observed: Tensor | None = None
 
     def __len__(self) -> int:
         return self.context.shape[0]

@@ -14,8 +14,9 @@ from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
+from ttm_sk.data.frequency import resolution_token
 from ttm_sk.device import resolve_device
-from ttm_sk.errors import CheckpointError, ConfigError
+from ttm_sk.errors import CheckpointError, ConfigError, DataError
 from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
 from ttm_sk.estimators.panel_forecaster import PanelForecaster
 from ttm_sk.inference.forecasting import check_effort, forecast_series
@@ -38,7 +39,8 @@ class TTMForecaster(PanelForecaster):
     Parameters
     ----------
     model_path : str, path or Checkpoint, default="ttm-tiny"
-        Bundled weights by name, a checkpoint file, or a :class:`~ttm_sk.checkpoints.store.Checkpoint`.
+        Bundled weights by name, a checkpoint file, the folder of an IBM Granite checkpoint or its hub name with a
+        revision, or a :class:`~ttm_sk.checkpoints.store.Checkpoint`.
     fit_strategy : str, default="zero-shot"
         What ``fit`` trains: nothing. Other strategies are not part of this version and raise.
     effort : {"fast", "plain"}, default="fast"
@@ -107,6 +109,7 @@ class TTMForecaster(PanelForecaster):
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        _check_channels(self.checkpoint_, y.shape[1])
         self._remember(y)
         return self
 
@@ -125,8 +128,16 @@ class TTMForecaster(PanelForecaster):
             effort=self.effort,
             batch_size=self.batch_size,
             context_length=self.context_length,
+            resolution=self._resolution(),
         )
         return [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
+
+    def _resolution(self) -> int | None:
+        n_resolutions = self.checkpoint_.config.n_resolutions
+        if not n_resolutions:
+            return None
+        frequency = next((offset for offset in self._panel.frequencies if offset is not None), None)
+        return resolution_token(getattr(frequency, "freqstr", None), n_resolutions=n_resolutions)
 
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""
@@ -203,6 +214,27 @@ class TTMForecaster(PanelForecaster):
 
 def _is_count(value: Any, *, at_least: int) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= at_least
+
+
+def _check_channels(checkpoint: Checkpoint, n_columns: int) -> None:
+    """Refuse a checkpoint that needs what a plain frame does not give."""
+    config = checkpoint.config
+    if config.covariate_channels or config.static_sizes:
+        raise ConfigError(
+            f"this checkpoint needs {len(config.covariate_channels)} covariate(s) and {len(config.static_sizes)} static"
+            " category(ies), which TTMForecaster does not pass in this version; call its module:"
+            " load_checkpoint(path).build()"
+        )
+    if config.target_channels and len(config.target_channels) < config.n_channels:
+        raise ConfigError(
+            f"this checkpoint forecasts only the channels {config.target_channels} of {config.n_channels}, and"
+            " TTMForecaster every column; call its module: load_checkpoint(path).build()"
+        )
+    if config.is_fixed and n_columns != config.n_channels:
+        raise DataError(
+            f"found {n_columns} column(s), but this checkpoint mixes exactly {config.n_channels} channels;"
+            " give as many, in the order of its training"
+        )
 
 
 def _open(model_path: str | Path | Checkpoint) -> Checkpoint:

@@ -44,6 +44,7 @@ def forecast_series(
     readings: ReadingMixture | None = None,
     batch_size: int = 256,
     context_length: int | None = None,
+    resolution: int | None = None,
 ) -> np.ndarray:
     """Quantiles of what follows each history, all histories in one batch.
 
@@ -67,6 +68,9 @@ def forecast_series(
         Rows in one pass.
     context_length
         Newest steps to use; None uses all that the model can see.
+    resolution
+        Token of the pace of all histories (:func:`~ttm_sk.data.frequency.resolution_token`), for a model with a
+        resolution prefix.
 
     Returns
     -------
@@ -90,8 +94,9 @@ def forecast_series(
     if readings is not None and effort != "best":
         raise ConfigError(f"readings are for effort='best', found effort={effort!r}; leave one of them out")
     _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
+    _check_feedback(module, horizon)
     rows = _with_channels(histories)
-    fans = _fans(module, effort=effort, batch_size=batch_size, context_length=context_length)
+    fans = _fans(module, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
     known = module.levels or (0.5,)
     if effort == "best":
         fans = (readings or _select(fans, rows, horizon, known)).of(fans)
@@ -106,6 +111,7 @@ def select_readings(
     *,
     batch_size: int = 256,
     context_length: int | None = None,
+    resolution: int | None = None,
 ) -> ReadingMixture:
     """The readings that ``effort="best"`` mixes, chosen on the past of these histories alone.
 
@@ -119,8 +125,9 @@ def select_readings(
     (1.0,)
     """
     _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
+    _check_feedback(module, horizon)
     rows = _with_channels(histories)
-    fans = _fans(module, effort="best", batch_size=batch_size, context_length=context_length)
+    fans = _fans(module, effort="best", batch_size=batch_size, context_length=context_length, resolution=resolution)
     return _select(fans, rows, horizon, module.levels or (0.5,))
 
 
@@ -129,11 +136,11 @@ def _select(fans: Fans, rows: list[np.ndarray], horizon: int, levels: Sequence[f
     return select(fans, rows, horizon=horizon, levels=levels)
 
 
-def _fans(module: TTM, *, effort: str, batch_size: int, context_length: int | None) -> Fans:
+def _fans(module: TTM, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None) -> Fans:
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
     known = module.levels or (0.5,)
     longest = min(module.context_length, context_length or module.context_length)
-    step = torch_step(module, batch_size=batch_size, device=_device_of(module))
+    step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
     paths = [0.5]
     if effort != "plain":
         _check_symmetric(known)
@@ -141,7 +148,12 @@ def _fans(module: TTM, *, effort: str, batch_size: int, context_length: int | No
         paths = [level for level in rollout.FIVE_PATHS if level in known]
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
-        padded = pad(histories, context_length=longest)
+        padded = pad(
+            histories,
+            context_length=longest,
+            keeps_units=module.config.keeps_unobserved,
+            counts_padding=module.config.pads_count,
+        )
         scaled = rollout.forecast(
             step,
             padded.context,
@@ -170,6 +182,16 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
         raise ConfigError(f"batch_size={batch_size} must be at least 1")
     if context_length is not None and context_length < 1:
         raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
+
+
+def _check_feedback(module: TTM, horizon: int) -> None:
+    config = module.config
+    is_partial = 0 < len(config.target_channels) < config.n_channels
+    if is_partial and horizon > module.prediction_length:
+        raise HorizonError(
+            f"found a horizon of {horizon} steps; this model forecasts {len(config.target_channels)} of its"
+            f" {config.n_channels} channels, so no forecast can be fed back: ask for at most {module.prediction_length}"
+        )
 
 
 def _check_symmetric(levels: Sequence[float]) -> None:

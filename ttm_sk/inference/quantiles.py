@@ -43,7 +43,7 @@ def at_levels(quantiles: np.ndarray, *, known: Sequence[float], wanted: Sequence
         if len(levels) == 1:
             raise ConfigError(
                 f"found level {outside[0]:g}, but this checkpoint forecasts points only;"
-                " use one with quantiles, or ask for 0.5"
+                " use one with quantiles (model_path='ttm-tiny'), or ask for 0.5"
             )
         raise ConfigError(
             f"found level {outside[0]:g}; this checkpoint knows levels from {levels[0]:g} to {levels[-1]:g}:"

@@ -5,43 +5,88 @@ References: Ekambaram et al. (2023), TSMixer, arXiv:2306.09364; Ekambaram et al.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ttm_sk.errors import ConfigError
+from ttm_sk.layers.attention import SelfAttention
 from ttm_sk.layers.patching import merge_patches, split_patches
 
-__all__ = ["GATES", "AdaptiveLevel", "ChannelMixing", "FeatureMixing", "Gate", "Mlp", "MixerLayer", "PatchMixing"]
+__all__ = [
+    "GATES",
+    "NORMS",
+    "AdaptiveLevel",
+    "ChannelMixing",
+    "FeatureMixing",
+    "Gate",
+    "MixerLayer",
+    "Mlp",
+    "PatchMixing",
+    "make_gate",
+    "make_norm",
+]
 
-GateName = Literal["softmax", "sigmoid", "none"]
-GATES: tuple[str, ...] = ("softmax", "sigmoid", "none")
+GATES: tuple[str, ...] = ("softmax", "sigmoid", "none", "glu", "group_sigmoid")
+NORMS: tuple[str, ...] = ("layer", "batch")
 
 
 class Gate(nn.Module):
-    """Multiplies each value by a learnt weight of its own: ``x * g(W x + b)`` along the last axis.
+    """Multiplies each value by a learnt weight of its own: ``x * g(W x + b)`` along one axis.
 
     ``softmax`` lets the values compete (the published TTM: at the start every one is scaled by about
-    1 / width, so that a layer begins close to the identity), ``sigmoid`` weighs each alone.
+    1 / width, so that a layer begins close to the identity), ``sigmoid`` weighs each alone, ``group_sigmoid``
+    gives neighbours in one of at most ``groups`` equal groups the same weight, and ``glu`` also replaces the values:
+    ``(W x + b) * sigmoid(V x + c)``.
     """
 
-    def __init__(self, width: int, gate: str) -> None:
+    def __init__(self, width: int, gate: str, groups: int = 8) -> None:
         super().__init__()
         self.gate = gate
-        self.score = nn.Linear(width, width)
+        self.groups = next(n for n in range(min(groups, width), 0, -1) if width % n == 0)
+        self.score = nn.Linear(width, width * (2 if gate == "glu" else 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        score = self.score(x)
-        return x * (functional.softmax(score, dim=-1) if self.gate == "softmax" else torch.sigmoid(score))
+        return self.weigh(x, self.score(x), dim=-1)
+
+    def weigh(self, x: Tensor, score: Tensor, *, dim: int) -> Tensor:
+        """``x`` weighed along the axis ``dim`` by the scores of that axis."""
+        if self.gate == "softmax":
+            return x * functional.softmax(score, dim=dim)
+        if self.gate == "glu":
+            content, weight = score.chunk(2, dim=dim)
+            return content * torch.sigmoid(weight)
+        if self.gate == "group_sigmoid":
+            grouped = score.unflatten(dim, (self.groups, -1))
+            score = grouped.mean(dim, keepdim=True).expand_as(grouped).flatten(dim - 1, dim)
+        return x * torch.sigmoid(score)
 
 
-def make_gate(width: int, gate: str) -> nn.Module:
+def make_gate(width: int, gate: str, groups: int = 8) -> nn.Module:
     """The gate of that name, or nothing at all for ``"none"``."""
     if gate not in GATES:
         raise ConfigError(f"unknown gate {gate!r}; choose one of {', '.join(GATES)}")
-    return nn.Identity() if gate == "none" else Gate(width, gate)
+    return nn.Identity() if gate == "none" else Gate(width, gate, groups)
+
+
+class SeriesBatchNorm(nn.Module):
+    """Batch normalisation of each feature, over every patch of every series."""
+
+    def __init__(self, width: int, *, epsilon: float) -> None:
+        super().__init__()
+        self.batch = nn.BatchNorm1d(width, eps=epsilon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.batch(x.flatten(0, -2)).view_as(x)
+
+
+def make_norm(width: int, norm: str, *, epsilon: float) -> nn.Module:
+    """The normalisation of that name over the last axis."""
+    if norm not in NORMS:
+        raise ConfigError(f"unknown norm {norm!r}; choose one of {', '.join(NORMS)}")
+    return nn.LayerNorm(width, eps=epsilon) if norm == "layer" else SeriesBatchNorm(width, epsilon=epsilon)
 
 
 class Mlp(nn.Module):
@@ -61,21 +106,38 @@ class PatchMixing(nn.Module):
     """Mixes what the patches of one channel know: an MLP over the patch axis, feature by feature.
 
     The weights multiply from the left (``W @ x``), which spares both transposes of the textbook form; a
-    softmax gate runs along the patch axis for the same reason.
+    gate runs along the patch axis for the same reason. With ``heads``, a self-attention over the patches runs
+    beside the MLP, and the sum of both is normalised.
     """
 
-    def __init__(self, *, n_patches: int, width: int, expansion: int, dropout: float, gate: str) -> None:
+    def __init__(
+        self,
+        *,
+        n_patches: int,
+        width: int,
+        expansion: int,
+        dropout: float,
+        gate: str,
+        gate_groups: int = 8,
+        norm: str = "layer",
+        epsilon: float = 1e-5,
+        heads: int = 0,
+    ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = make_norm(width, norm, epsilon=epsilon)
         self.mlp = Mlp(n_patches, expansion=expansion, dropout=dropout)
-        self.gate = make_gate(n_patches, gate)
+        self.gate = make_gate(n_patches, gate, gate_groups)
+        self.attention = SelfAttention(width, heads=heads, dropout=dropout) if heads else None
+        self.attention_norm = make_norm(width, norm, epsilon=epsilon) if heads else None
 
     def forward(self, x: Tensor) -> Tensor:
-        mixed = functional.gelu(_from_left(self.mlp.expand, self.norm(x)))
+        normed = self.norm(x)
+        mixed = functional.gelu(_from_left(self.mlp.expand, normed))
         mixed = self.mlp.dropout(_from_left(self.mlp.contract, self.mlp.dropout(mixed)))
         if isinstance(self.gate, Gate):
-            score = _from_left(self.gate.score, mixed)
-            mixed = mixed * (functional.softmax(score, dim=-2) if self.gate.gate == "softmax" else torch.sigmoid(score))
+            mixed = self.gate.weigh(mixed, _from_left(self.gate.score, mixed), dim=-2)
+        if self.attention is not None and self.attention_norm is not None:
+            mixed = self.attention_norm(mixed + self.attention(normed))
         return x + mixed
 
 
@@ -87,11 +149,21 @@ def _from_left(linear: nn.Linear, x: Tensor) -> Tensor:
 class FeatureMixing(nn.Module):
     """Mixes the features of one patch."""
 
-    def __init__(self, *, width: int, expansion: int, dropout: float, gate: str) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        expansion: int,
+        dropout: float,
+        gate: str,
+        gate_groups: int = 8,
+        norm: str = "layer",
+        epsilon: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = make_norm(width, norm, epsilon=epsilon)
         self.mlp = Mlp(width, expansion=expansion, dropout=dropout)
-        self.gate = make_gate(width, gate)
+        self.gate = make_gate(width, gate, gate_groups)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.gate(self.mlp(self.norm(x)))
@@ -100,11 +172,22 @@ class FeatureMixing(nn.Module):
 class ChannelMixing(nn.Module):
     """Mixes the channels of a multivariate series; its gate stands before the MLP, as in TSMixer."""
 
-    def __init__(self, *, n_channels: int, width: int, dropout: float, gate: str, expansion: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        n_channels: int,
+        width: int,
+        dropout: float,
+        gate: str,
+        expansion: int = 2,
+        gate_groups: int = 8,
+        norm: str = "layer",
+        epsilon: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = make_norm(width, norm, epsilon=epsilon)
         self.mlp = Mlp(n_channels, expansion=expansion, dropout=dropout)
-        self.gate = make_gate(n_channels, gate)
+        self.gate = make_gate(n_channels, gate, gate_groups)
 
     def forward(self, x: Tensor) -> Tensor:
         channels_last = self.norm(x).movedim(1, -1)
@@ -118,20 +201,25 @@ class MixerLayer(nn.Module):
     """
 
     def __init__(
-        self, *, n_patches: int, width: int, expansion: int, dropout: float, gate: str, n_channels: int | None = None
+        self,
+        *,
+        n_patches: int,
+        width: int,
+        expansion: int,
+        dropout: float,
+        gate: str,
+        gate_groups: int = 8,
+        norm: str = "layer",
+        epsilon: float = 1e-5,
+        heads: int = 0,
+        n_channels: int | None = None,
     ) -> None:
         super().__init__()
-        self.channels = (
-            None
-            if n_channels is None
-            else ChannelMixing(n_channels=n_channels, width=width, dropout=dropout, gate=gate)
-        )
-        self.patches = (
-            PatchMixing(n_patches=n_patches, width=width, expansion=expansion, dropout=dropout, gate=gate)
-            if n_patches > 1
-            else None
-        )
-        self.features = FeatureMixing(width=width, expansion=expansion, dropout=dropout, gate=gate)
+        style: dict[str, Any] = {"width": width, "expansion": expansion, "dropout": dropout, "gate": gate}
+        style |= {"gate_groups": gate_groups, "norm": norm, "epsilon": epsilon}
+        self.channels = None if n_channels is None else ChannelMixing(n_channels=n_channels, **style)
+        self.patches = PatchMixing(n_patches=n_patches, heads=heads, **style) if n_patches > 1 else None
+        self.features = FeatureMixing(**style)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.channels is not None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from ttm_sk.errors import ConfigError
 
-__all__ = ["PatchEmbedding", "block_means", "cut_patches", "merge_patches", "split_patches"]
+__all__ = [
+    "POSITIONS",
+    "PatchEmbedding",
+    "PatchPositions",
+    "block_means",
+    "cut_patches",
+    "merge_patches",
+    "split_patches",
+]
+
+POSITIONS: tuple[str, ...] = ("none", "sincos", "learnt")
 
 
 def cut_patches(values: Tensor, patch_length: int) -> Tensor:
@@ -65,6 +77,31 @@ class PatchEmbedding(nn.Module):
         if self.with_flags:
             values = torch.cat([values, observed.to(values.dtype)], dim=-1)
         return self.projection(values)
+
+
+class PatchPositions(nn.Module):
+    """Adds to every patch what its place says: fixed waves (``"sincos"``) or learnt numbers (``"learnt"``).
+
+    The waves are those of Vaswani et al. (2017), arXiv:1706.03762, centred, with a standard deviation of 0.1.
+    ``forward``: ``(batch, channel, patch, feature)`` in and out.
+    """
+
+    def __init__(self, *, n_patches: int, width: int, positions: str) -> None:
+        super().__init__()
+        is_learnt = positions == "learnt"
+        start = torch.randn(n_patches, width) if is_learnt else _waves(n_patches, width)
+        self.encoding = nn.Parameter(start, requires_grad=is_learnt)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.encoding
+
+
+def _waves(n_patches: int, width: int) -> Tensor:
+    place = torch.arange(n_patches)[:, None]
+    pace = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    waves = torch.stack([torch.sin(place * pace), torch.cos(place * pace)], dim=-1).flatten(-2)
+    centred = waves - waves.mean()
+    return centred / (10 * centred.std())
 
 
 def split_patches(features: Tensor, factor: int) -> Tensor:

@@ -64,8 +64,8 @@ def scale_series(
         hyperbolic sine, so that an outlier enters by its logarithm. ``"mean"``: over the mean absolute
         value, no shift. ``"none"``: values as they are.
     minimum_variance
-        Added to the variance under the root (IBM's checkpoints: 1e-5). With the default 0 the result is
-        exactly equivariant, ``f(a * y + b) == a * f(y) + b`` for ``a > 0``.
+        Added to the variance under the root (IBM's checkpoints: 1e-5); for ``"mean"`` the least scale (1e-10 there).
+        With the default 0 the result is exactly equivariant, ``f(a * y + b) == a * f(y) + b`` for ``a > 0``.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _statistics(values: Tensor, weight: Tensor, scaling: str, minimum_variance: 
         variance = (((values - loc) * weight) ** 2).sum(-1, keepdim=True) / n_observed
         scale = (variance + minimum_variance).sqrt()
     elif scaling == "mean":
-        scale = values.abs().sum(-1, keepdim=True) / n_observed
+        scale = (values.abs().sum(-1, keepdim=True) / n_observed).clamp(min=minimum_variance)
         loc = torch.zeros_like(scale)
     elif scaling == "none":
         loc = torch.zeros_like(n_observed)

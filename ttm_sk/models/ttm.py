@@ -8,21 +8,19 @@ of quantiles that never cross.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ttm_sk.errors import ConfigError
-from ttm_sk.layers.heads import PointHead, QuantileHead
-from ttm_sk.layers.mixing import AdaptiveLevel, MixerLayer
-from ttm_sk.layers.patching import PatchEmbedding, block_means, cut_patches
+from ttm_sk.layers.heads import QuantileHead
+from ttm_sk.layers.patching import PatchEmbedding, PatchPositions, block_means, cut_patches
 from ttm_sk.layers.prefix import ResolutionPrefix
 from ttm_sk.layers.scaling import ScaleState, measure_scale
 from ttm_sk.layers.seasonal import last_value_and_roughness, seasonal_templates
 from ttm_sk.models.forecast_module import Forecast
 from ttm_sk.models.ttm_config import DEFAULT_LEVELS, TTMConfig
+from ttm_sk.models.ttm_inputs import check_inputs, join_covariates
+from ttm_sk.models.ttm_parts import make_backbone, make_decoder, make_forecast_mixing, make_head
 
 __all__ = ["DEFAULT_LEVELS", "TTM", "TTMConfig"]
 
@@ -59,31 +57,18 @@ class TTM(nn.Module):
             if c.n_resolutions
             else None
         )
-        layer: dict[str, Any] = {"expansion": c.expansion, "gate": c.gate}
-        self.backbone = nn.ModuleList(
-            AdaptiveLevel(
-                factor=factor,
-                n_layers=c.n_layers,
-                n_patches=c.n_patches,
-                width=c.width,
-                dropout=c.dropout,
-                n_channels=c.n_channels if c.mixes_channels else None,
-                **layer,
-            )
-            for factor in c.level_factors
+        self.positions = (
+            PatchPositions(n_patches=c.n_patches, width=c.width, positions=c.positions)
+            if c.positions != "none"
+            else None
         )
+        self.backbone = make_backbone(c)
         self.adapter = nn.Linear(c.width, c.decoder_width) if c.decoder_width != c.width else nn.Identity()
-        self.decoder = nn.ModuleList(
-            MixerLayer(
-                n_patches=c.n_patches,
-                width=c.decoder_width,
-                dropout=c.head_dropout,
-                n_channels=c.n_channels if c.decoder_mixes_channels else None,
-                **layer,
-            )
-            for _ in range(c.decoder_layers)
-        )
-        self.head = _make_head(c)
+        self.raw = nn.Linear(c.patch_length, c.decoder_width) if c.raw_residual else None
+        self.static = nn.ModuleList(nn.Embedding(size, c.decoder_width) for size in c.static_sizes)
+        self.decoder = make_decoder(c)
+        self.head = make_head(c)
+        self.forecast_mixing = make_forecast_mixing(c)
 
     @property
     def context_length(self) -> int:
@@ -93,7 +78,7 @@ class TTM(nn.Module):
     @property
     def prediction_length(self) -> int:
         """Steps of the future that one pass gives."""
-        return self.config.prediction_length
+        return self.config.horizon
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -119,19 +104,39 @@ class TTM(nn.Module):
             past is cut, a shorter one padded on the left with unobserved steps.
         resolution
             ``(batch,)`` integer tokens; needed by a config with ``n_resolutions``, an error for others.
+        covariates, covariates_observed
+            ``(batch, covariate, time + horizon)``: past and known future of the ``covariate_channels``, which
+            ``context`` then leaves out; without flags, what is finite was observed.
+        static
+            ``(batch, n_static)`` integers; needed by a config with ``static_sizes``, an error for others.
+
+        Returns
+        -------
+        Forecast
+            Of all channels, or of the ``target_channels``.
 
         Raises
         ------
         ConfigError
-            If an argument is given that this architecture cannot use, or ``resolution`` is missing, or the
+            If an argument is given that this architecture cannot use, or one is missing that it needs, or the
             number of channels differs from a config that mixes channels.
         """
-        self._refuse_unusable(
+        check_inputs(
+            self.config,
             context,
-            resolution,
-            {"covariates": covariates, "covariates_observed": covariates_observed, "static": static},
+            resolution=resolution,
+            covariates=covariates,
+            covariates_observed=covariates_observed,
+            static=static,
         )
-        scaled, state = self.forecast_scaled(context, observed, resolution=resolution)
+        scaled, state = self.forecast_scaled(
+            context,
+            observed,
+            resolution=resolution,
+            covariates=covariates,
+            covariates_observed=covariates_observed,
+            static=static,
+        )
         if self.config.scaling == "asinh":
             scaled = scaled.clamp(-LARGEST_SCALED, LARGEST_SCALED)
         values = state.inverse(scaled.to(state.loc.dtype))
@@ -140,16 +145,36 @@ class TTM(nn.Module):
         return Forecast(values[..., self.levels.index(0.5)], values, self.levels)
 
     def forecast_scaled(
-        self, context: Tensor, observed: Tensor, *, resolution: Tensor | None = None
+        self,
+        context: Tensor,
+        observed: Tensor,
+        *,
+        resolution: Tensor | None = None,
+        covariates: Tensor | None = None,
+        covariates_observed: Tensor | None = None,
+        static: Tensor | None = None,
     ) -> tuple[Tensor, ScaleState]:
-        """The head's output in scaled units, which is what a training loss compares, and the scaling.
+        """The head's output in scaled units, which is what a training loss compares, and the scaling of the targets.
 
         ``(batch, channel, horizon)`` from a point head, ``(batch, channel, horizon, quantile)`` from a quantile head.
         """
+        future = None
+        if covariates is not None:
+            context, observed, future = join_covariates(self.config, context, observed, covariates, covariates_observed)
+        context, observed = self.fit_length(context, observed)
         values, weight, state = self.scale(context, observed)
-        features = self.decode(self.encode(values, weight, resolution=resolution))
+        features = self.decode(self.encode(values, weight, resolution=resolution), values, static=static)
+        scaled = self._select(self._apply_head(features, values, weight, state))
+        if self.forecast_mixing is not None:
+            scaled = self._mix_forecasts(scaled, context, values, state, future)
+        targets = list(self.config.target_channels)
+        if targets:
+            state = state._replace(loc=state.loc[:, targets], scale=state.scale[:, targets])
+        return scaled, state
+
+    def _apply_head(self, features: Tensor, values: Tensor, weight: Tensor, state: ScaleState) -> Tensor:
         if not isinstance(self.head, QuantileHead):
-            return self.head(features), state
+            return self.head(features)
         recent = slice(-min(values.shape[-1], LONGEST_TEMPLATE_PAST), None)
         values, weight = (
             (torch.asinh(values[..., recent]) if state.is_asinh else values[..., recent]),
@@ -157,18 +182,47 @@ class TTM(nn.Module):
         )
         anchor = last_value_and_roughness(values, weight)
         if not self.config.n_templates:
-            return self.head(features, anchor), state
+            return self.head(features, anchor)
         seasons = seasonal_templates(
             values, weight, horizon=self.config.prediction_length, n_templates=self.config.n_templates
         )
-        return self.head(features, anchor, seasons), state
+        return self.head(features, anchor, seasons)
+
+    def _select(self, scaled: Tensor) -> Tensor:
+        """The target channels and the steps that are kept."""
+        if self.config.target_channels:
+            scaled = scaled[:, list(self.config.target_channels)]
+        return scaled[:, :, : self.config.horizon]
+
+    def _mix_forecasts(
+        self, scaled: Tensor, context: Tensor, values: Tensor, state: ScaleState, future: Tensor | None
+    ) -> Tensor:
+        c = self.config
+        covariates = list(c.covariate_channels)
+        past = None
+        if c.reach_past and c.reach:
+            stop = context.shape[-1] - c.reach_offset
+            source = torch.nan_to_num(context) if c.reach_raw else values
+            past = source[:, [*c.targets, *covariates], stop - c.reach : stop]
+        if future is not None and not c.reach_raw:
+            known = state._replace(loc=state.loc[:, covariates], scale=state.scale[:, covariates])
+            future = known.standardise(future)
+        assert self.forecast_mixing is not None  # the caller has looked
+        return self.forecast_mixing(scaled, future=future, past=past)
+
+    def fit_length(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """The newest ``context_length`` steps; before a shorter past stand zeros, observed only by ``pads_count``."""
+        length = self.config.context_length
+        missing = (max(0, length - context.shape[-1]), 0)
+        context = functional.pad(context[..., -length:], missing)
+        if self.config.keeps_unobserved:
+            context = torch.nan_to_num(context)
+        return context, functional.pad(observed[..., -length:], missing, value=self.config.pads_count)
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
         """Standardised values (0 where unobserved) and weights (1 = observed) of the whole context, and the scaling."""
         length = self.config.context_length
-        missing = max(0, length - context.shape[-1])
-        context = functional.pad(context[..., -length:], (missing, 0))
-        observed = functional.pad(observed[..., -length:], (missing, 0))
+        context, observed = self.fit_length(context, observed)
         recent = observed.clone()
         recent[..., : length - (self.config.scaling_length or length)] = False
         counted = torch.where(recent.any(-1, keepdim=True), recent, observed)
@@ -176,7 +230,10 @@ class TTM(nn.Module):
             context, counted, scaling=self.config.scaling, minimum_variance=self.config.minimum_variance
         )
         is_real = observed & (state.scale != 0)
-        values = torch.where(is_real, state.standardise(context), torch.zeros_like(context))
+        if self.config.keeps_unobserved:
+            values = state.standardise(context)
+        else:
+            values = torch.where(is_real, state.standardise(context), torch.zeros_like(context))
         return values, observed.to(context.dtype), state
 
     def encode(self, values: Tensor, weight: Tensor, *, resolution: Tensor | None = None) -> Tensor:
@@ -184,16 +241,31 @@ class TTM(nn.Module):
         features = torch.cat([self._embed(values, weight, i) for i in reversed(range(len(self.config.views)))], dim=2)
         if self.prefix is not None and resolution is not None:
             features = self.prefix(features, resolution)
+        if self.positions is not None:
+            features = self.positions(features)
         for level in self.backbone:
             features = level(features)
         return features
 
-    def decode(self, features: Tensor) -> Tensor:
-        """Decoder features ``(batch, channel, patch, decoder_width)`` of backbone features."""
+    def decode(self, features: Tensor, values: Tensor | None = None, *, static: Tensor | None = None) -> Tensor:
+        """Decoder features ``(batch, channel, patch, decoder_width)`` of backbone features.
+
+        ``values``, the scaled context, is what a config with ``raw_residual`` adds.
+        """
+        n_channels = features.shape[1]
         features = self.adapter(features)
+        if self.raw is not None and values is not None:
+            values = torch.asinh(values) if self.config.scaling == "asinh" else values
+            patches = cut_patches(values, self.config.patch_length)
+            missing = features.shape[2] - patches.shape[2]  # the prefix holds no values
+            features = features + self.raw(functional.pad(patches, (0, 0, missing, 0)))
+        if static is not None:
+            further = torch.stack([part(static[:, i]) for i, part in enumerate(self.static)], dim=1)
+            further = further[:, :, None].expand(-1, -1, features.shape[2], -1)
+            features = torch.cat([features, further.to(features.dtype)], dim=1)
         for layer in self.decoder:
             features = layer(features)
-        return features
+        return features[:, :n_channels]
 
     def _embed(self, values: Tensor, weight: Tensor, view: int) -> Tensor:
         factor = self.config.views[view]
@@ -205,36 +277,3 @@ class TTM(nn.Module):
             values = torch.asinh(values)
         patch_length = self.config.patch_length
         return self.embeddings[view](cut_patches(values, patch_length), cut_patches(weight, patch_length))
-
-    def _refuse_unusable(self, context: Tensor, resolution: Tensor | None, unusable: dict[str, Any]) -> None:
-        for name, value in unusable.items():
-            if value is not None:
-                raise ConfigError(
-                    f"this TTM was built without a use for {name}; leave it out or use a checkpoint that has it"
-                )
-        if resolution is None and self.prefix is not None:
-            raise ConfigError(
-                "this TTM has a resolution prefix:"
-                f" pass resolution, (batch,) integers below {self.config.n_resolutions}"
-            )
-        if resolution is not None and self.prefix is None:
-            raise ConfigError("this TTM has no resolution prefix; leave resolution out")
-        n_channels = context.shape[1]
-        mixes = self.config.mixes_channels or self.config.decoder_mixes_channels
-        if mixes and n_channels != self.config.n_channels:
-            raise ConfigError(f"found {n_channels} channels, but this TTM mixes exactly {self.config.n_channels}")
-
-
-def _make_head(c: TTMConfig) -> nn.Module:
-    n_features = c.n_patches * c.decoder_width
-    if not c.levels:
-        return PointHead(n_features=n_features, horizon=c.prediction_length, dropout=c.head_dropout)
-    return QuantileHead(
-        n_features=n_features,
-        width=c.head_width,
-        horizon=c.prediction_length,
-        levels=c.levels,
-        dropout=c.head_dropout,
-        n_templates=c.n_templates,
-        cycle_width=c.cycle_width,
-    )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
-from math import inf
 from typing import Any
 
 from ttm_sk.errors import ConfigError
-from ttm_sk.layers.mixing import GATES
-from ttm_sk.layers.scaling import SCALINGS
+from ttm_sk.models.ttm_checks import check_config, numbers
 
 __all__ = ["DEFAULT_LEVELS", "TTMConfig"]
 
@@ -33,9 +31,21 @@ class TTMConfig:
     width, n_levels, n_layers, expansion, dropout, gate
         Features of a patch; adaptive levels (level ``i`` splits patches into ``2 ** (n_levels - 1 - i)``
         parts, so the finest comes first; 0 is a flat stack); mixer layers per level; hidden width of the
-        MLPs as a multiple; dropout of the backbone; ``"softmax"``, ``"sigmoid"`` or ``"none"``.
-    decoder_width, decoder_layers, head_dropout
-        The part that fine-tuning trains first.
+        MLPs as a multiple; dropout of the backbone; one of :data:`~ttm_sk.layers.mixing.GATES`.
+    narrowest_part
+        A level whose parts would be narrower than this many features leaves the patches whole; 0: never.
+    gate_groups
+        Most groups of values that share a weight where ``gate="group_sigmoid"``.
+    norm, norm_epsilon
+        ``"layer"``, or ``"batch"`` over series and patches, and what is added to its variance.
+    attention_heads
+        Heads of a self-attention over patches beside each patch mixing; 0 means none.
+    positions
+        What is added to the patches by their place: ``"none"``, ``"sincos"`` (fixed) or ``"learnt"``.
+    decoder_width, decoder_layers, decoder_levels, head_dropout
+        The part that fine-tuning trains first; with levels, ``decoder_layers`` is their number per level.
+    raw_residual
+        Whether the decoder also sees the scaled values of each patch.
     levels, head_width
         Quantile levels (ascending, with .5) and the hidden width of their head; no levels make a point head.
     with_flags
@@ -46,9 +56,26 @@ class TTMConfig:
     n_resolutions
         Size of the resolution prefix's vocabulary; 0 means no prefix.
     scaling, scaling_length, minimum_variance
-        Instance scaling, over how many of the newest steps (0 means all), and what is added to the variance.
+        Instance scaling, over how many of the newest steps (0 means all), and what is added to the variance; for
+        ``"mean"`` the least scale.
     n_channels, mixes_channels, decoder_mixes_channels
         Channel mixing in the backbone or the decoder, for exactly ``n_channels``.
+    static_sizes
+        Number of values of each static category; they enter a decoder that mixes channels, as further channels.
+    target_channels, covariate_channels
+        Channels (of ``n_channels``) that are forecast, () for all, and channels whose future is known.
+    forecast_length
+        Steps of the forecast that are kept; 0 keeps all of ``prediction_length``.
+    mixes_forecasts
+        Whether the forecasts of all targets and the future of the covariates are reconciled
+        (:class:`~ttm_sk.layers.exogenous.ForecastMixing`), with these:
+    reach, reach_layers, reach_gate, reach_past, reach_offset, reach_raw
+        Steps before and after that each step sees; mixer layers (0: none); their gate and that behind them; whether the
+        first steps see the past, and how many of its newest steps they skip; whether past and covariates enter in
+        their own units beside scaled forecasts, as in IBM's code, instead of scaled.
+    pads_count, keeps_unobserved, drops_remainder
+        Three ways of IBM's code, for its checkpoints alone: the zeros before a short history count as observed;
+        what stands at unobserved places (0 for NaN) enters the patches; the context need not be whole patches.
 
     Raises
     ------
@@ -75,9 +102,17 @@ class TTMConfig:
     expansion: int = 2
     dropout: float = 0.2
     gate: str = "softmax"
+    narrowest_part: int = 0
+    gate_groups: int = 8
+    norm: str = "layer"
+    norm_epsilon: float = 1e-5
+    attention_heads: int = 0
+    positions: str = "none"
     decoder_width: int = 128
     decoder_layers: int = 2
+    decoder_levels: int = 0
     head_dropout: float = 0.2
+    raw_residual: bool = False
     levels: tuple[float, ...] = ()
     head_width: int = 0
     with_flags: bool = False
@@ -90,14 +125,27 @@ class TTMConfig:
     n_channels: int = 1
     mixes_channels: bool = False
     decoder_mixes_channels: bool = False
+    static_sizes: tuple[int, ...] = ()
+    target_channels: tuple[int, ...] = ()
+    covariate_channels: tuple[int, ...] = ()
+    forecast_length: int = 0
+    mixes_forecasts: bool = False
+    reach: int = 1
+    reach_layers: int = 0
+    reach_gate: str = "softmax"
+    reach_past: bool = True
+    reach_offset: int = 0
+    reach_raw: bool = False
+    pads_count: bool = False
+    keeps_unobserved: bool = False
+    drops_remainder: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("views", "levels"):
-            object.__setattr__(self, name, _numbers(name, getattr(self, name), int if name == "views" else float))
-        self._check_types()
-        self._check_sizes()
-        self._check_views()
-        self._check_head()
+        for field in fields(self):
+            if isinstance(field.default, tuple):
+                kind = float if field.name == "levels" else int
+                object.__setattr__(self, field.name, numbers(field.name, getattr(self, field.name), kind))
+        check_config(self)
 
     @classmethod
     def tiny(cls) -> TTMConfig:
@@ -183,89 +231,29 @@ class TTMConfig:
     @property
     def level_factors(self) -> tuple[int, ...]:
         """Into how many parts each backbone level splits a patch, the finest level first."""
-        return tuple(2**i for i in reversed(range(self.n_levels))) or (1,)
+        return self._factors(self.n_levels, self.width)
 
-    def _check_types(self) -> None:
-        for field in fields(self):
-            value, default = getattr(self, field.name), field.default
-            is_right = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
-            if not is_right or (isinstance(value, bool) and not isinstance(default, bool)):
-                raise ConfigError(f"{field.name}={value!r} is no {type(default).__name__}; for example {default!r}")
+    @property
+    def decoder_factors(self) -> tuple[int, ...]:
+        """The same of the decoder, where it has levels."""
+        return self._factors(self.decoder_levels, self.decoder_width)
 
-    def _check_sizes(self) -> None:
-        least_one = (
-            "context_length",
-            "prediction_length",
-            "patch_length",
-            "width",
-            "n_layers",
-            "expansion",
-            "decoder_width",
-            "n_channels",
-        )
-        for name in least_one:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
-        counts = ("n_levels", "decoder_layers", "head_width", "n_templates", "cycle_width", "n_resolutions")
-        for name in (*counts, "minimum_variance"):
-            if not 0 <= getattr(self, name) < inf:
-                raise ConfigError(f"{name}={getattr(self, name)} must not be negative, nor infinite")
-        for name in ("dropout", "head_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} must lie in [0, 1)")
-        if not 0 <= self.scaling_length <= self.context_length:
-            raise ConfigError(
-                f"scaling_length={self.scaling_length} must lie in 1..context_length={self.context_length}; 0 means all"
-            )
-        for name, known in (("gate", GATES), ("scaling", SCALINGS)):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(known)}")
+    @property
+    def horizon(self) -> int:
+        """Steps that one pass gives: ``forecast_length``, or all of ``prediction_length``."""
+        return self.forecast_length or self.prediction_length
 
-    def _check_views(self) -> None:
-        if not self.views or self.views[0] != 1 or list(self.views) != sorted(set(self.views)):
-            raise ConfigError(
-                f"views={self.views} must be ascending, without repetition, and begin with 1, for example (1, 4, 16)"
-            )
-        if self.context_length % self.views[-1]:
-            raise ConfigError(
-                f"context_length={self.context_length} must be divisible by the coarsest view, {self.views[-1]}"
-            )
-        if self.view_length % self.patch_length:
-            raise ConfigError(
-                f"patch_length={self.patch_length} does not divide the {self.view_length} steps of a view;"
-                f" choose a divisor of {self.view_length}"
-            )
-        finest = self.level_factors[0]
-        if self.width % finest:
-            raise ConfigError(
-                f"{self.n_levels} adaptive levels split a patch into {finest} parts,"
-                f" which does not divide width={self.width};"
-                f" choose a multiple of {finest}, or fewer levels"
-            )
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The channels that are forecast, of a model with a fixed number of them."""
+        return self.target_channels or tuple(range(self.n_channels))
 
-    def _check_head(self) -> None:
-        if not self.levels:
-            if self.n_templates:
-                raise ConfigError("seasonal templates need a quantile head: give levels, or n_templates=0")
-            return
-        if self.cycle_width and not self.n_templates:
-            raise ConfigError(f"cycle_width={self.cycle_width} needs seasonal templates: n_templates of at least 1")
-        if (
-            list(self.levels) != sorted(set(self.levels))
-            or not 0 < self.levels[0] <= self.levels[-1] < 1
-            or 0.5 not in self.levels
-        ):
-            raise ConfigError(f"levels={self.levels} must ascend inside (0, 1) and contain 0.5")
-        if self.head_width < 1:
-            raise ConfigError(
-                f"head_width={self.head_width}: a quantile head needs a hidden layer of at least 1 feature"
-            )
+    @property
+    def is_fixed(self) -> bool:
+        """Whether a series needs exactly ``n_channels``; others take any number, one by one."""
+        parts = (self.mixes_channels, self.decoder_mixes_channels, self.mixes_forecasts, self.static_sizes)
+        return any(parts) or bool(self.target_channels)
 
-
-def _numbers(name: str, values: Any, kind: type) -> tuple[Any, ...]:
-    """``values`` as a tuple of that kind of number, whole ones read as floats where floats are meant."""
-    is_sequence = isinstance(values, Iterable) and not isinstance(values, str)
-    found = tuple(values) if is_sequence else ()
-    if not is_sequence or not all(isinstance(value, (int, kind)) and not isinstance(value, bool) for value in found):
-        raise ConfigError(f"{name}={values!r} must be a tuple of numbers ({kind.__name__})")
-    return tuple(kind(value) for value in found)
+    def _factors(self, n_levels: int, width: int) -> tuple[int, ...]:
+        finest_first = [2**i for i in reversed(range(n_levels))]
+        return tuple(1 if width // factor < self.narrowest_part else factor for factor in finest_first) or (1,)

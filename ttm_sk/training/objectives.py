@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.windows import Batch
+from ttm_sk.errors import ConfigError
 from ttm_sk.models.ttm import TTM
-from ttm_sk.scoring.losses import mse, pinball
+from ttm_sk.scoring.losses import huber, mae, mse, pinball
 
-__all__ = ["Objective", "scaled_loss"]
+__all__ = ["Objective", "UnscaledLoss", "scaled_loss"]
 
 Objective = Callable[[TTM, Batch], Tensor]
 LARGEST_TARGET = 1e4  # in standard deviations of the context; further out a target teaches nothing but noise
@@ -30,3 +33,68 @@ def scaled_loss(module: TTM, batch: Batch) -> Tensor:
     if module.levels:
         return pinball(quantiles=output.float(), target=target, levels=module.levels, observed=counts)
     return mse(forecast=output.float(), target=target, observed=counts)
+
+
+@dataclass(frozen=True)
+class UnscaledLoss:
+    """A loss of the point forecast in the units of the series, as IBM Granite's models were trained with.
+
+    A series of large numbers weighs more than one of small numbers, so all should be of one size. The batch's target
+    has the channels and steps of the forecast.
+
+    Attributes
+    ----------
+    name
+        ``"mse"``, ``"mae"``, ``"huber"`` or ``"pinball"``.
+    level
+        Of the pinball loss ``max(level * e, (level - 1) * e)``, without the factor 2 of :mod:`ttm_sk.scoring.losses`.
+    delta
+        Of the Huber loss, in units of the series.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such loss.
+    """
+
+    name: str = "mse"
+    level: float = 0.5
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in ("mse", "mae", "huber", "pinball"):
+            raise ConfigError(f"unknown loss {self.name!r}; choose one of 'mse', 'mae', 'huber', 'pinball'")
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> UnscaledLoss:
+        """The loss that the config.json of a Granite checkpoint names.
+
+        Raises
+        ------
+        ConfigError
+            If the checkpoint names none.
+        """
+        values = checkpoint.provenance.get("granite", {})
+        if values.get("loss", "mse") is None or not values:
+            raise ConfigError("this checkpoint names no loss; choose one, for example UnscaledLoss('mae')")
+        return cls(values.get("loss", "mse"), values.get("quantile", 0.5), values.get("huber_delta", 1))
+
+    def __call__(self, module: TTM, batch: Batch) -> Tensor:
+        """The mean over the observed entries of the target; see :mod:`ttm_sk.scoring.losses`."""
+        forecast = module(
+            batch.context,
+            batch.observed,
+            resolution=batch.resolution,
+            covariates=batch.covariates,
+            covariates_observed=batch.covariates_observed,
+            static=batch.static,
+        ).mean
+        if self.name == "pinball":
+            quantiles = forecast[..., None]
+            return pinball(
+                quantiles=quantiles, target=batch.target, observed=batch.target_observed, levels=[self.level]
+            ).div(2)
+        if self.name == "huber":
+            return huber(forecast=forecast, target=batch.target, observed=batch.target_observed, delta=self.delta)
+        loss = mse if self.name == "mse" else mae
+        return loss(forecast=forecast, target=batch.target, observed=batch.target_observed)

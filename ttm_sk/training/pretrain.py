@@ -120,7 +120,7 @@ def pretrain(
     if not isinstance(start, (TTMConfig, Checkpoint)):
         raise ConfigError(f"start={start!r} must be a TTMConfig or a Checkpoint; open a file with load_checkpoint")
     config = start.config if isinstance(start, Checkpoint) else start
-    if config.n_resolutions or config.mixes_channels or config.decoder_mixes_channels:
+    if config.n_resolutions or config.is_fixed:
         raise ConfigError(
             "pretraining draws univariate windows without resolution tokens;"
             " use a config without prefix and channel mixing"
@@ -169,6 +169,7 @@ def _provenance(
     datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
     run = {"windows": n_windows, "seconds": round(seconds, 1), "settings": asdict(settings), "version": __version__}
     return {
+        **before,
         "windows": before.get("windows", 0) + n_windows,
         "seconds": round(before.get("seconds", 0.0) + seconds, 1),
         "datasets": sorted(datasets),
