@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.data.padding import pad
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
@@ -15,7 +16,6 @@ from ttm_sk.inference.readings import Fans
 from ttm_sk.inference.resolution import ReadingMixture, select
 from ttm_sk.inference.symmetry import sign_symmetric
 from ttm_sk.inference.torch_step import torch_step
-from ttm_sk.models.ttm import TTM
 
 __all__ = ["EFFORTS", "check_effort", "forecast_series", "select_readings"]
 
@@ -35,7 +35,7 @@ def check_effort(effort: str) -> None:
 
 
 def forecast_series(
-    module: TTM,
+    module: AnyModule,
     histories: Sequence[np.ndarray] | np.ndarray,
     horizon: int,
     *,
@@ -184,7 +184,7 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
         raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
 
 
-def _check_feedback(module: TTM, horizon: int) -> None:
+def _check_feedback(module: AnyModule, horizon: int) -> None:
     config = module.config
     is_partial = 0 < len(config.target_channels) < config.n_channels
     if is_partial and horizon > module.prediction_length:
