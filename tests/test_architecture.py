@@ -65,6 +65,7 @@ PUBLIC_NAMES = [
     "TTMConfig",
     "TTMForecaster",
     "TabPFNTSForecaster",
+    "finetune",
     "load_checkpoint",
     "pretrain",
     "save_checkpoint",

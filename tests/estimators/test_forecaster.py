@@ -26,7 +26,7 @@ from ttm_sk import TTMForecaster, load_checkpoint, save_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import CheckpointError, ConfigError, DataError, HorizonError
 from ttm_sk.estimators import forecaster as forecaster_module
-from ttm_sk.estimators.forecaster import shared_module
+from ttm_sk.estimators.weights import shared_module
 from ttm_sk.models.ttm import DEFAULT_LEVELS
 
 FH = [1, 2, 3]
@@ -548,16 +548,11 @@ def test_when_a_fit_fails_then_the_fitted_forecaster_is_as_before(how):
     pd.testing.assert_series_equal(fitted.predict(fh=FH), before)
 
 
-def test_when_exogenous_columns_are_given_then_they_do_not_matter_as_the_tag_says():
-    y, X = wave(), table().to_numpy()
-    assert not small().get_tag("capability:exogenous")
-    with_columns = small().fit(y.iloc[:50], X=pd.DataFrame(X[:50])).predict(fh=FH, X=pd.DataFrame(X[50:53]))
-    pd.testing.assert_series_equal(with_columns, small().fit(y.iloc[:50]).predict(fh=FH))
-
-
 def test_when_tags_promise_something_then_other_tests_here_hold_it():
     promised = {name: value for name, value in small().get_tags().items() if name.startswith("capability:")}
     assert {name for name, value in promised.items() if value} >= {
+        "capability:categorical_in_X",
+        "capability:exogenous",
         "capability:missing_values",
         "capability:multivariate",
         "capability:pred_int",
@@ -575,10 +570,8 @@ def test_when_tags_promise_something_then_other_tests_here_hold_it():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        *[({"fit_strategy": name}, f"fit_strategy='{name}' is not in this version") for name in ("head", "minimal")],
-        *[({"fit_strategy": name}, f"fit_strategy='{name}' is not") for name in ("bias", "adapter", "full", "auto")],
         ({"fit_strategy": "magic"}, "unknown fit_strategy 'magic'"),
-        ({"effort": "best"}, "effort='best' .* is not in this version"),
+        ({"effort": "quick"}, "unknown effort 'quick'; choose one of 'plain', 'fast', 'best'"),
         ({"effort": "none"}, "unknown effort 'none'"),
         ({"context_length": 0}, "context_length=0 must be a whole number"),
         ({"batch_size": 2.5}, "batch_size=2.5 must be a whole number"),
@@ -662,3 +655,15 @@ def test_when_a_panel_has_a_stamp_before_the_end_of_a_series_then_it_is_refused(
     fitted = small().fit(panel(early=DAYS[:20], late=DAYS))
     with pytest.raises(NotImplementedError, match="can not perform in-sample prediction"):
         fitted.predict(fh=DAYS[[30]])
+
+
+def test_when_effort_is_best_then_fit_chooses_readings_and_update_keeps_them():
+    y = pd.Series(np.tile([1.0, 2.0, 4.0, 8.0, 4.0, 2.0, 0.0], 20), index=pd.period_range("2024-01-01", periods=140))
+    fitted = small(effort="best").fit(y[:-7], fh=[1, 2, 3])
+    assert any(reading.period == 7 for reading in fitted.readings_.readings)
+    before = fitted.readings_
+    forecast = fitted.predict()
+    assert not np.allclose(forecast, small(effort="fast").fit(y[:-7]).predict(fh=[1, 2, 3]))
+    assert fitted.update(y[-7:]).readings_ is before
+    assert copy.deepcopy(fitted).readings_ == before
+    assert small(effort="fast").fit(y).readings_ is None

@@ -75,14 +75,15 @@ def test_when_the_target_is_transformed_then_forecasts_are_transformed_back():
     assert (forecast.predict_quantiles(fh=YEAR, alpha=[0.05, 0.95]) > 0).all(axis=None)
 
 
-def test_when_it_ends_a_pipeline_over_exogenous_columns_then_it_forecasts_as_without_them():
+def test_when_it_ends_a_pipeline_over_exogenous_columns_then_it_forecasts_as_alone():
     table = load_uschange()[1]
     y, X = load_uschange()[0], table[["Income", "Savings"]]
     pipeline = ForecastingPipeline([("impute", Imputer()), ("ttm", TTMForecaster())])
     pipeline.fit(y.iloc[:-8], X=X.iloc[:-8])
     forecast = pipeline.predict(fh=list(range(1, 9)), X=X.iloc[-8:])
     pd.testing.assert_index_equal(forecast.index, y.index[-8:], exact="equiv")
-    np.testing.assert_allclose(forecast, TTMForecaster().fit(y.iloc[:-8]).predict(fh=list(range(1, 9))))
+    alone = TTMForecaster().fit(y.iloc[:-8], X=X.iloc[:-8])
+    np.testing.assert_allclose(forecast, alone.predict(fh=list(range(1, 9)), X=X.iloc[-8:]))
 
 
 def test_when_it_is_averaged_with_a_reduction_then_the_ensemble_lies_between_them():

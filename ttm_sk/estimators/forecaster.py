@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,31 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.hub import bundled_names
-from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.data.frequency import resolution_token
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import CheckpointError, ConfigError, DataError
+from ttm_sk.estimators.adaptation import STRATEGIES, adapt
+from ttm_sk.estimators.drivers import Drivers, future_rows
 from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
 from ttm_sk.estimators.panel_forecaster import PanelForecaster
-from ttm_sk.inference.forecasting import check_effort, forecast_series
+from ttm_sk.estimators.weights import open_weights, shared_module
+from ttm_sk.inference.covariates import DriverEffect, measure_effects, widened
+from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
+from ttm_sk.training.finetune import FineTuneSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
 
 __all__ = ["TTMForecaster"]
 
-LATER_STRATEGIES = ("head", "minimal", "bias", "adapter", "full", "auto")
-
 
 class TTMForecaster(PanelForecaster):
-    """Zero-shot forecasts of any series by a pretrained TinyTimeMixer, with quantiles.
+    """Forecasts of any series by a pretrained TinyTimeMixer, with quantiles; zero-shot, or fine-tuned.
 
-    Nothing is trained in ``fit``: the weights (under one million parameters, inside this package) were pretrained on
-    other series. Any history from one point and any horizon work; missing values are read as missing; series of a
-    panel or hierarchy may differ in length and are forecast in one batch; each column of a multivariate series is
-    forecast by itself.
+    By default nothing is trained in ``fit``: the weights (under one million parameters, inside this package) were
+    pretrained on other series. Any history from one point and any horizon work; missing values are read as missing;
+    series of a panel or hierarchy may differ in length and are forecast in one batch; each column of a multivariate
+    series is forecast by itself unless ``mixes_channels``.
 
     Parameters
     ----------
@@ -42,10 +44,15 @@ class TTMForecaster(PanelForecaster):
         Bundled weights by name, a checkpoint file, the folder of an IBM Granite checkpoint or its hub name with a
         revision, or a :class:`~ttm_sk.checkpoints.store.Checkpoint`.
     fit_strategy : str, default="zero-shot"
-        What ``fit`` trains: nothing. Other strategies are not part of this version and raise.
-    effort : {"fast", "plain"}, default="fast"
+        What ``fit`` trains: ``"zero-shot"`` nothing, ``"head"``, ``"minimal"`` decoder and head, ``"bias"``,
+        ``"adapter"`` low-rank adapters, ``"full"`` everything; ``"auto"`` compares some of them on the past and takes
+        the best. All series of a panel train one model. On the last part of the series, which is kept aside, what was
+        learnt is never worse than zero-shot; see :func:`ttm_sk.finetune`.
+    effort : {"fast", "plain", "best"}, default="fast"
         ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series, and beyond the model's
         own horizon of 96 steps follows five possible futures instead of one: better, at two (ten) times the cost.
+        ``"best"`` lets ``fit`` choose by a backtest how the series are read (coarser, one series for each hour of the
+        day, a shorter past): better still, at ten to hundreds of times the cost.
     context_length : int, optional
         Newest steps of the history to use; None uses as many as the model can see.
     device : str, default="auto"
@@ -55,18 +62,41 @@ class TTMForecaster(PanelForecaster):
     pretrain_windows : int, default=20000
         Windows that :meth:`pretrain` trains on. Note that sktime's ``set_params`` forgets what ``pretrain`` learnt.
     random_state : int, optional
-        Seed of :meth:`pretrain`; forecasts are deterministic.
+        Seed of ``fit`` and :meth:`pretrain`; forecasts are deterministic.
+    fit_steps : int, default=200
+        At most so many steps of fine-tuning, 64 windows each.
+    few_shot : float or int, optional
+        Newest training windows to fine-tune on: a share below 1, or a count; None uses all.
+    validation_split : float, default=0.2
+        Last part of every series on which fine-tuning is examined and from which it does not learn.
+    mixes_channels : bool, default=False
+        Let the columns of a multivariate series inform each other, by channel mixing in the decoder; needs a
+        ``fit_strategy`` that trains.
+    past_columns : sequence of str, default=()
+        Columns of ``X`` of which the future is not known; they count with a lag of the horizon. All other columns are
+        known ahead: ``predict`` needs their rows for the horizon.
 
     Attributes
     ----------
     checkpoint_ : Checkpoint
         What was used.
+    strategy_ : Choice
+        What ``fit`` trained (``strategy_.chosen``), why (``strategy_.reason``), and, of ``"auto"``, the losses of what
+        it compared, relative to zero-shot (``strategy_.scores``). ``update`` keeps what was trained.
+    readings_ : ReadingMixture or None
+        What ``effort="best"`` mixes; ``update`` keeps it.
+    effects_ : tuple of DriverEffect
+        For each series, what the columns of ``X`` do to it, and the share by which they lower the loss
+        (``effects_[0].gain``); empty without ``X``.
 
     Notes
     -----
     Values are floats of any scale; a forecast has the units of the series. NaN are unobserved; infinities, and series
     without any value, raise ``DataError``. Quantile levels reach from .01 to .99; others raise ``ConfigError``.
-    Exogenous variables ``X`` are not used, as the tag ``capability:exogenous`` says.
+    Columns of ``X`` (numbers, or categories as text) explain what the past of the series does not: their effect is
+    measured on the past by a ridge regression on surprises (:mod:`ttm_sk.inference.covariates`), taken out of the
+    history and put back for the known future. Where they do not help on windows that the regression had not seen, they
+    count for nothing. ``X`` must have a row for every row of ``y`` and of the horizon, without missing values.
 
     References
     ----------
@@ -83,7 +113,12 @@ class TTMForecaster(PanelForecaster):
     (3, 2)
     """
 
-    _tags = {"python_dependencies": ["torch"], "capability:pretrain": True}
+    _tags = {
+        "python_dependencies": ["torch"],
+        "capability:pretrain": True,
+        "capability:exogenous": True,
+        "capability:categorical_in_X": True,
+    }
 
     def __init__(
         self,
@@ -95,6 +130,11 @@ class TTMForecaster(PanelForecaster):
         batch_size: int = 256,
         pretrain_windows: int = 20_000,
         random_state: int | None = None,
+        fit_steps: int = 200,
+        few_shot: float | None = None,
+        validation_split: float = 0.2,
+        mixes_channels: bool = False,
+        past_columns: Sequence[str] = (),
     ) -> None:
         self.model_path = model_path
         self.fit_strategy = fit_strategy
@@ -104,33 +144,135 @@ class TTMForecaster(PanelForecaster):
         self.batch_size = batch_size
         self.pretrain_windows = pretrain_windows
         self.random_state = random_state
+        self.fit_steps = fit_steps
+        self.few_shot = few_shot
+        self.validation_split = validation_split
+        self.mixes_channels = mixes_channels
+        self.past_columns = past_columns
         super().__init__()
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
-        self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or open_weights(self.model_path)
         _check_channels(self.checkpoint_, y.shape[1])
+        self.effects_: tuple[DriverEffect, ...] = ()
+        self._drivers: Drivers | None = None
         self._remember(y)
+        horizon = self._longest_horizon(fh)
+        if X is not None:
+            self._drivers = Drivers.of(X, past_columns=self.past_columns, lag=horizon)
+            self.effects_ = tuple(self._measure(self._drivers.past(X, y), horizon=horizon))
+            self._remember(y)
+        elif self.past_columns:
+            raise ConfigError(f"past_columns={self.past_columns!r} were named, but there is no X; pass it to fit")
+        self.checkpoint_, self.strategy_ = adapt(
+            self.checkpoint_,
+            self._rests,
+            strategy=self.fit_strategy,
+            settings=self._fit_settings(),
+            horizon=horizon,
+            effort=self.effort,
+            device=self.device,
+            resolution=self._resolution(),
+        )
+        self.readings_ = select_readings(*self._known(), horizon, **self._how()) if self.effort == "best" else None
         return self
+
+    def _remember(self, y: pd.DataFrame) -> None:
+        super()._remember(y)
+        self._rests = self._panel.histories
+        if self._drivers is not None and self.effects_:
+            if len(self.effects_) != len(self._panel.histories):
+                raise DataError(
+                    f"found {len(self._panel.histories)} series, but the effects of X were measured for"
+                    f" {len(self.effects_)}; fit again with all of them"
+                )
+            past = self._drivers.past(self._X, y)
+            self._unlagged = self._drivers.unlagged(self._X, y)
+            self._rests = tuple(
+                history - effect.of(columns)
+                for history, effect, columns in zip(self._panel.histories, self.effects_, past, strict=True)
+            )
+
+    def _measure(self, past: list[np.ndarray], *, horizon: int) -> list[DriverEffect]:
+        """What the drivers do, by a backtest of the weights as they are before any fine-tuning."""
+        levels = [level for level in self.checkpoint_.config.levels if 0.1 <= level <= 0.9] or [0.5]
+        module = shared_module(self.checkpoint_, self.device)
+
+        def backtest(histories: Sequence[np.ndarray], steps: int) -> np.ndarray:
+            return forecast_series(
+                module,
+                histories,
+                steps,
+                levels=levels,
+                effort="plain",
+                **self._how(),
+            )
+
+        return measure_effects(backtest, self._panel.histories, past, horizon=horizon, levels=levels)
+
+    def _longest_horizon(self, fh: ForecastingHorizon | None) -> int:
+        """Steps ahead that fine-tuning should care for: those asked for in ``fit``, else the model's own."""
+        if fh is None:
+            return self.checkpoint_.config.horizon
+        return int(max(steps.max() for steps in steps_ahead(fh, self._panel)))
+
+    def _fit_settings(self) -> FineTuneSettings:
+        return FineTuneSettings(
+            most_steps=int(self.fit_steps),
+            few_shot=self.few_shot,
+            validation_share=self.validation_split,
+            mixes_channels=self.mixes_channels,
+            seed=0 if self.random_state is None else int(self.random_state),
+        )
 
     def _refuse(self, panel: Panel) -> None:
         seen = self.checkpoint_.config.context_length
         panel.refuse_unseen(min(seen, self.context_length or seen))
 
-    def _forecast(self, fh: ForecastingHorizon, *, levels: tuple[float, ...] | list[float]) -> list[np.ndarray]:
+    def _known_ahead(self, fh: ForecastingHorizon, X: Any) -> dict[str, Any]:
+        if self._drivers is None:
+            return {}
+        rows, steps = future_rows(self._panel, fh), steps_ahead(fh, self._panel)
+        return {"drivers": self._drivers.future(X, rows, steps, unlagged=self._unlagged)}
+
+    def _forecast(
+        self,
+        fh: ForecastingHorizon,
+        *,
+        levels: tuple[float, ...] | list[float],
+        drivers: Sequence[np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
         """For each instance an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
         steps = steps_ahead(fh, self._panel)
+        wanted = [*levels, 0.5]
         quantiles = forecast_series(
             shared_module(self.checkpoint_, self.device),
-            self._panel.histories,
+            self._rests,
             int(max(asked.max() for asked in steps)),
-            levels=levels,
+            levels=wanted,
             effort=self.effort,
             batch_size=self.batch_size,
             context_length=self.context_length,
             resolution=self._resolution(),
         )
-        return [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
+        parts = [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
+        for i, columns in enumerate(drivers or ()):
+            effect = self.effects_[i]
+            parts[i] = widened(parts[i], effect.widening, wanted) + effect.of(columns)[..., None]
+        return [part[..., :-1] for part in parts]
+
+    def _known(self) -> tuple[AnyModule, Sequence[np.ndarray]]:
+        """The model, and what it continues."""
+        return shared_module(self.checkpoint_, self.device), self._rests
+
+    def _how(self) -> dict[str, Any]:
+        """What every forecast of this forecaster is made with."""
+        return {
+            "batch_size": self.batch_size,
+            "context_length": self.context_length,
+            "resolution": self._resolution(),
+        }
 
     def _resolution(self) -> int | None:
         n_resolutions = self.checkpoint_.config.n_resolutions
@@ -142,7 +284,7 @@ class TTMForecaster(PanelForecaster):
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""
         self._check_parameters()
-        start = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        start = getattr(self, "pretrained_checkpoint_", None) or open_weights(self.model_path)
         panel = to_panel(y)
         corpus = Corpus.from_series(channel for history in panel.histories for channel in history)
         settings = PretrainSettings(
@@ -156,14 +298,14 @@ class TTMForecaster(PanelForecaster):
         return self
 
     def _check_parameters(self) -> None:
-        if self.fit_strategy in LATER_STRATEGIES:
+        if self.fit_strategy not in STRATEGIES:
             raise ConfigError(
-                f"fit_strategy={self.fit_strategy!r} is not in this version; use fit_strategy='zero-shot'"
+                f"unknown fit_strategy {self.fit_strategy!r}; choose one of {', '.join(map(repr, STRATEGIES))}"
             )
-        if self.fit_strategy != "zero-shot":
-            raise ConfigError(f"unknown fit_strategy {self.fit_strategy!r}; use fit_strategy='zero-shot'")
+        if self.mixes_channels and self.fit_strategy == "zero-shot":
+            raise ConfigError("mixes_channels=True needs training; choose another fit_strategy than 'zero-shot'")
         check_effort(self.effort)
-        for name in ("context_length", "batch_size", "pretrain_windows"):
+        for name in ("context_length", "batch_size", "pretrain_windows", "fit_steps"):
             value = getattr(self, name)
             if value is None and name == "context_length":
                 continue
@@ -173,6 +315,7 @@ class TTMForecaster(PanelForecaster):
             raise ConfigError(f"model_path={self.model_path!r} must be a name, a path or a Checkpoint")
         if self.random_state is not None and not _is_count(self.random_state, at_least=0):
             raise ConfigError(f"random_state={self.random_state!r} must be None or a whole number of at least 0")
+        self._fit_settings()
         resolve_device(self.device)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -180,7 +323,9 @@ class TTMForecaster(PanelForecaster):
         state = self.__dict__.copy()
         checkpoint = state.get("checkpoint_")
         is_bundled = isinstance(self.model_path, str) and self.model_path in bundled_names()
-        if checkpoint is not None and is_bundled and "pretrained_checkpoint_" not in state:
+        if (
+            is_bundled and checkpoint is not None and checkpoint.hash == open_weights(self.model_path).hash
+        ):  # nothing learnt
             state["checkpoint_"] = (self.model_path, checkpoint.hash)
         return state
 
@@ -195,7 +340,7 @@ class TTMForecaster(PanelForecaster):
         self.__dict__.update(state)
         if isinstance(state.get("checkpoint_"), tuple):
             name, expected = state["checkpoint_"]
-            self.checkpoint_ = _open(name)
+            self.checkpoint_ = open_weights(name)
             if self.checkpoint_.hash != expected:
                 raise CheckpointError(
                     f"this forecaster was fitted with other weights called {name!r} (hash {expected[:12]}, here"
@@ -235,26 +380,3 @@ def _check_channels(checkpoint: Checkpoint, n_columns: int) -> None:
             f"found {n_columns} column(s), but this checkpoint mixes exactly {config.n_channels} channels;"
             " give as many, in the order of its training"
         )
-
-
-def _open(model_path: str | Path | Checkpoint) -> Checkpoint:
-    if isinstance(model_path, Checkpoint):
-        return model_path
-    if isinstance(model_path, str) and model_path in bundled_names():
-        return _open_bundled(model_path)
-    return load_checkpoint(model_path)
-
-
-@lru_cache(maxsize=4)
-def _open_bundled(name: str) -> Checkpoint:
-    return load_checkpoint(name)
-
-
-def shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
-    """A module for inference alone; forecasters with the same weights share it, and nothing ever trains it."""
-    return _shared_module(checkpoint, str(resolve_device(device)))
-
-
-@lru_cache(maxsize=4)
-def _shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
-    return checkpoint.build().requires_grad_(False).to(device)

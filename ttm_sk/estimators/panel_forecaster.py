@@ -118,14 +118,18 @@ class PanelForecaster(BaseForecaster):
         self._panel = panel
 
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
-        forecast = self._forecast(fh, levels=(0.5,))
+        forecast = self._forecast(fh, levels=(0.5,), **self._known_ahead(fh, X))
         return from_forecast([part[..., 0].T for part in forecast], self._panel, fh, self._panel.columns)
 
     def _predict_quantiles(self, fh: ForecastingHorizon, X: Any, alpha: list[float]) -> pd.DataFrame:
-        forecast = self._forecast(fh, levels=alpha)
+        forecast = self._forecast(fh, levels=alpha, **self._known_ahead(fh, X))
         columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
         rows = [part.transpose(1, 0, 2).reshape(part.shape[1], -1) for part in forecast]
         return from_forecast(rows, self._panel, fh, columns)
+
+    def _known_ahead(self, fh: ForecastingHorizon, X: Any) -> dict[str, Any]:
+        """What else :meth:`_forecast` is to be given, for those that can use ``X``."""
+        return {}
 
     def _refuse(self, panel: Panel) -> None:
         """Raise for a panel that cannot be forecast."""

@@ -23,9 +23,11 @@ from ttm_sk.models.ttm import TTM
 from ttm_sk.training.objectives import Objective
 from ttm_sk.training.progress import Progress
 from ttm_sk.training.run_state import RunState, load_run_state, save_run_state
-from ttm_sk.training.schedule import Schedule
+from ttm_sk.training.schedule import RateSchedule
 
-__all__ = ["LoopSettings", "TrainingResult", "train"]
+__all__ = ["AfterStep", "LoopSettings", "TrainingResult", "train"]
+
+AfterStep = Callable[[int, float], bool]  # steps done and the loss of the last one -> whether to stop here
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,11 @@ def train(
     module: TTM,
     batch_at: Callable[[int, int, int], Batch],
     objective: Objective,
-    schedule: Schedule,
+    schedule: RateSchedule,
     settings: LoopSettings,
     *,
     identity: Mapping[str, Any] | None = None,
+    after_step: AfterStep | None = None,
     is_quiet: bool = False,
 ) -> TrainingResult:
     """Train ``module`` in place and return the averaged weights.
@@ -93,6 +96,8 @@ def train(
         What to minimise.
     identity
         What makes this run the one that it is, in JSON types; a saved run with another identity is not continued.
+    after_step
+        Called after every step; the loop ends where it says True. It may put the module into evaluation mode.
     is_quiet
         No progress bar.
 
@@ -137,8 +142,9 @@ def train(
             if settings.state_file is not None and rank == 0 and (is_due or is_over or state.step == schedule.n_steps):
                 save_run_state(settings.state_file, state, module, optimiser)
                 last_saved = time.monotonic()
-            if is_over:
+            if is_over or (after_step is not None and after_step(state.step, loss)):
                 break
+            module.train()
     module.eval()
     return TrainingResult(state.step, state.averaged(decay=settings.average), state.history, state.seconds)
 

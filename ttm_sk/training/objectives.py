@@ -11,10 +11,11 @@ from torch import Tensor
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.windows import Batch
 from ttm_sk.errors import ConfigError
+from ttm_sk.layers.scaling import ScaleState
 from ttm_sk.models.ttm import TTM
 from ttm_sk.scoring.losses import huber, mae, mse, pinball
 
-__all__ = ["Objective", "UnscaledLoss", "scaled_loss"]
+__all__ = ["Objective", "UnscaledLoss", "rolled_loss", "scaled_loss"]
 
 Objective = Callable[[TTM, Batch], Tensor]
 LARGEST_TARGET = 1e4  # in standard deviations of the context; further out a target teaches nothing but noise
@@ -24,9 +25,40 @@ def scaled_loss(module: TTM, batch: Batch) -> Tensor:
     """Pinball loss of a quantile head, squared error of a point head, both in scaled units.
 
     Every window counts alike whatever its units, and a history without movement, which no model can scale, is
-    left out.
+    left out. A target of fewer steps than the module forecasts is compared with the first ones.
     """
-    output, state = module.forecast_scaled(batch.context, batch.observed, resolution=batch.resolution)
+    output, state = module.forecast_scaled(
+        batch.context,
+        batch.observed,
+        resolution=batch.resolution,
+        covariates=batch.covariates,
+        covariates_observed=batch.covariates_observed,
+        static=batch.static,
+    )
+    return _scaled_difference(module, batch, output[:, :, : batch.target.shape[-1]], state)
+
+
+def rolled_loss(module: TTM, batch: Batch) -> Tensor:
+    """:func:`scaled_loss` for a target of any length: beyond the module's own horizon its median is fed back.
+
+    For examining, not for training: nothing is learnt through what was fed back.
+    """
+    n_steps = batch.target.shape[-1]
+    if n_steps <= module.prediction_length:
+        return scaled_loss(module, batch)
+    state = module.scale(batch.context, batch.observed)[2]
+    context, observed, parts, longest = batch.context, batch.observed, [], module.context_length
+    for _ in range(-(-n_steps // module.prediction_length)):
+        forecast = module(context, observed, resolution=batch.resolution)
+        parts.append(forecast.mean[..., None] if forecast.quantiles is None else forecast.quantiles)
+        median = forecast.mean.detach()
+        context = torch.cat([context, median], dim=-1)[..., -longest:]
+        observed = torch.cat([observed, torch.ones_like(median, dtype=torch.bool)], dim=-1)[..., -longest:]
+    output = state.apply(torch.cat(parts, dim=2)[:, :, :n_steps].movedim(-1, 0)).movedim(0, -1)
+    return _scaled_difference(module, batch, output if module.levels else output[..., 0], state)
+
+
+def _scaled_difference(module: TTM, batch: Batch, output: Tensor, state: ScaleState) -> Tensor:
     target = state.apply(batch.target).float()
     counts = batch.target_observed & (state.scale != 0) & (target.abs() < LARGEST_TARGET)
     target = torch.where(counts, target, torch.zeros_like(target))

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from ttm_sk.errors import ConfigError
 
-__all__ = ["Schedule"]
+__all__ = ["OneCycle", "Ramp", "RateSchedule", "Schedule"]
+
+
+class RateSchedule(Protocol):
+    """What the loop needs of a schedule."""
+
+    @property
+    def n_steps(self) -> int:
+        """How many steps there are."""
+        ...
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step ``step``, counted from 0."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,3 +59,56 @@ class Schedule:
             return self.peak * (step + 1) / self.n_warmup
         done = max(0, step - (self.n_steps - self.n_decay) + 1)
         return self.peak * (1 - 0.99 * done / self.n_decay) if self.n_decay else self.peak
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Up to ``peak`` and down to nearly nothing along two halves of a cosine; for fine-tuning, which has an end.
+
+    Source: Smith and Topin (2017), Super-Convergence, arXiv:1708.07120.
+
+    Examples
+    --------
+    >>> cycle = OneCycle(peak=1e-3, n_steps=101)
+    >>> [round(cycle.rate(step), 6) for step in (0, 30, 65, 100)]
+    [4e-05, 0.001, 0.0005, 0.0]
+    """
+
+    peak: float
+    n_steps: int
+    rising_share: float = 0.3
+
+    def __post_init__(self) -> None:
+        Schedule(self.peak, self.n_steps)  # the same two rules
+        if not 0 <= self.rising_share < 1:
+            raise ConfigError(f"rising_share={self.rising_share} must lie in [0, 1)")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step ``step``, counted from 0."""
+        top = self.rising_share * (self.n_steps - 1)
+        if step < top:
+            return _cosine(self.peak / 25, self.peak, step / top)
+        return _cosine(self.peak, self.peak / 1e4, (step - top) / max(1e-9, self.n_steps - 1 - top))
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """From ``low`` to ``high`` in equal factors, to see which rate is too much.
+
+    Examples
+    --------
+    >>> [round(Ramp(1e-5, 1e-1, 5).rate(step), 9) for step in range(5)]
+    [1e-05, 0.0001, 0.001, 0.01, 0.1]
+    """
+
+    low: float
+    high: float
+    n_steps: int
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step ``step``, counted from 0."""
+        return self.low * (self.high / self.low) ** (step / max(1, self.n_steps - 1))
+
+
+def _cosine(start: float, stop: float, share: float) -> float:
+    return stop + (start - stop) * (1 + math.cos(math.pi * min(1.0, share))) / 2

@@ -1,0 +1,108 @@
+"""X: it moves the forecast where it explains the series, and what is wrong with it is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ttm_sk import TTMForecaster
+from ttm_sk.errors import ConfigError, DataError
+
+FH = list(range(1, 13))
+HOURS = pd.date_range("2024-01-01", periods=252, freq="h")
+PAST, FUTURE = HOURS[:240], HOURS[240:]
+
+
+def data(*, seed: int = 0) -> tuple[pd.Series, pd.DataFrame]:
+    """A daily wave that a promotion lifts by 5 and the temperature by 2 a degree; and their table."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"promotion": rng.random(252) < 0.2, "degrees": rng.normal(size=252)}, index=HOURS)
+    wave = 10 + np.sin(np.arange(252) * 2 * np.pi / 24) + 0.2 * rng.normal(size=252)
+    return wave + 5 * X["promotion"] + 2 * X["degrees"], X
+
+
+def fitted(y: pd.Series, X: pd.DataFrame | None, **parameters: Any) -> TTMForecaster:
+    return TTMForecaster(effort="plain", **parameters).fit(y.loc[PAST], X=None if X is None else X.loc[PAST], fh=FH)
+
+
+def test_when_drivers_are_known_ahead_then_the_error_falls_and_intervals_narrow_and_move():
+    y, X = data()
+    with_drivers, without = fitted(y, X), fitted(y, None)
+    errors = [np.abs(f - y.loc[FUTURE]).mean() for f in (with_drivers.predict(X=X.loc[FUTURE]), without.predict())]
+    assert errors[0] < 0.6 * errors[1]
+    narrow = with_drivers.predict_interval(coverage=0.8, X=X.loc[FUTURE]).droplevel([0, 1], axis=1)
+    wide = without.predict_interval(coverage=0.8).droplevel([0, 1], axis=1)
+    assert (narrow["upper"] - narrow["lower"]).mean() < 0.6 * (wide["upper"] - wide["lower"]).mean()
+    other = with_drivers.predict_interval(coverage=0.8, X=X.loc[FUTURE].assign(degrees=9.0)).droplevel([0, 1], axis=1)
+    assert (other["lower"] > narrow["lower"]).mean() > 0.8
+    assert with_drivers.effects_[0].gain > 0.3
+
+
+def test_when_a_column_is_text_then_its_categories_count():
+    y, X = data()
+    words = X.assign(promotion=np.where(X["promotion"], "yes", "no"))
+    np.testing.assert_allclose(
+        fitted(y, words).predict(X=words.loc[FUTURE]), fitted(y, X).predict(X=X.loc[FUTURE]), atol=0.3
+    )
+
+
+def test_when_a_driver_is_known_for_the_past_alone_then_it_counts_with_a_lag():
+    y, X = data()
+    later = y.shift(12, fill_value=10.0)  # what X says now, y does twelve hours from now
+    forecaster = fitted(later, X, past_columns=["promotion", "degrees"])
+    error = np.abs(forecaster.predict() - later.loc[FUTURE]).mean()
+    assert error < 0.6 * np.abs(fitted(later, None).predict() - later.loc[FUTURE]).mean()
+
+
+def test_when_a_panel_has_drivers_then_each_series_has_its_own_effect():
+    parts = {"a": data(seed=1), "b": data(seed=2)}
+    parts["b"] = (20 - parts["b"][0], parts["b"][1])
+    y = pd.concat({key: part[0].rename("y").to_frame() for key, part in parts.items()}, names=["id", "time"])
+    X = pd.concat({key: part[1] for key, part in parts.items()}, names=["id", "time"])
+    past, future = y.index.get_level_values(1).isin(PAST), y.index.get_level_values(1).isin(FUTURE)
+    forecaster = TTMForecaster(effort="plain").fit(y[past], X=X[past], fh=FH)
+    together = forecaster.predict(X=X[future])
+    alone = fitted(parts["b"][0].rename("y"), parts["b"][1]).predict(X=parts["b"][1].loc[FUTURE])
+    np.testing.assert_allclose(together.loc["b", "y"], alone, rtol=1e-5)
+
+
+def test_when_new_rows_arrive_then_their_drivers_count():
+    y, X = data()
+    forecaster = TTMForecaster(effort="plain").fit(y.iloc[:228], X=X.iloc[:228], fh=FH)
+    forecaster.update(y.iloc[228:240], X=X.iloc[228:240])
+    error = np.abs(forecaster.predict(X=X.loc[FUTURE]) - y.loc[FUTURE]).mean()
+    assert error < 0.6 * np.abs(fitted(y, None).predict() - y.loc[FUTURE]).mean()
+
+
+def test_when_a_strategy_trains_then_drivers_count_as_well():
+    y, X = data()
+    forecaster = fitted(y, X, fit_strategy="head", fit_steps=2)
+    error = np.abs(forecaster.predict(X=X.loc[FUTURE]) - y.loc[FUTURE]).mean()
+    assert error < 0.6 * np.abs(fitted(y, None).predict() - y.loc[FUTURE]).mean()
+
+
+def test_when_x_is_wrong_then_the_error_says_what_and_where():
+    y, X = data()
+    forecaster = fitted(y, X)
+    future = X.loc[FUTURE]
+    gap = future.assign(degrees=future["degrees"].where(future.index != FUTURE[2]))
+    later = future.set_axis(future.index + pd.Timedelta(days=30))
+    wrong = {
+        "found no X, but this forecaster was fitted with the column": None,
+        "X lacks the column 'degrees', which fit had; found 'promotion'": future[["promotion"]],
+        "no row for 2024-01-11 05:00:00; it must have one for every row of the horizon": future.drop(FUTURE[5]),
+        "column 'degrees' of X has no finite value at 2024-01-11 02:00:00": gap,
+        "no row for 2024-01-11 00:00:00; .* its own rows go from 2024-02-10": later,
+    }
+    for message, table in wrong.items():
+        with pytest.raises(DataError, match=message):
+            forecaster.predict(X=table)
+    with pytest.raises(DataError, match="every row of y"):
+        TTMForecaster().fit(y.loc[PAST], X=X.loc[PAST[5:]])
+    with pytest.raises(ConfigError, match="past_columns names 'rain', which X does not have"):
+        TTMForecaster(past_columns=["rain"]).fit(y.loc[PAST], X=X.loc[PAST])
+    with pytest.raises(ConfigError, match="there is no X"):
+        TTMForecaster(past_columns=["rain"]).fit(y.loc[PAST])

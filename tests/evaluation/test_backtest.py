@@ -1,0 +1,87 @@
+"""The rolling backtest: every method sees what came before a window, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from strategies import random_module, small_config
+
+from ttm_sk import TTMForecaster
+from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.evaluation.backtest import NAIVE, backtest, classics
+from ttm_sk.evaluation.seasons import season_length
+from ttm_sk.models.ttm import DEFAULT_LEVELS
+
+WEEK = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0]
+
+
+def weeks(n: int = 8, *, factor: float = 1.0) -> pd.DataFrame:
+    return pd.DataFrame({"y": WEEK * n}, index=pd.date_range("2024-01-01", periods=7 * n, freq="D")) * factor
+
+
+def small() -> TTMForecaster:
+    config = small_config(levels=DEFAULT_LEVELS)
+    return TTMForecaster(Checkpoint(config, random_module(config).state_dict()), effort="plain")
+
+
+def test_when_weeks_repeat_then_seasonal_naive_makes_no_error_at_its_season_alone():
+    right = backtest({}, weeks(), horizon=5, n_windows=3, season=7)
+    assert right.scores["mae"].max() == 0
+    assert right.scores["window"].tolist() == [1, 2, 3]
+    assert backtest({}, weeks(), horizon=5, n_windows=3, season=6).scores["mae"].min() > 0
+
+
+def test_when_the_newest_season_has_gaps_then_seasonal_naive_looks_further_back():
+    gap = weeks()
+    gap.iloc[-14:-7] = np.nan
+    assert backtest({}, gap, horizon=7, n_windows=1, season=7).scores["mae"].max() == 0
+
+
+def test_when_a_method_is_added_then_it_forecasts_each_window_from_what_came_before():
+    y = weeks() + np.random.default_rng(0).normal(size=(56, 1))
+    result = backtest({"ours": small()}, y, horizon=7, n_windows=2, season=7)
+    alone = small().fit(y.iloc[:-7]).predict(fh=list(range(1, 8)))
+    np.testing.assert_allclose(result.last["ours"]["y"][0.5], alone["y"])
+    row = result.scores[(result.scores["method"] == "ours") & (result.scores["window"] == 2)].iloc[0]
+    assert row["mae"] == pytest.approx(np.abs(alone["y"] - y["y"].iloc[-7:]).mean())
+    summary = result.summary().set_index("method")
+    assert summary.loc["ours", "mase / naive"] == summary.loc["ours", "mase"] / summary.loc[NAIVE, "mase"]
+
+
+def test_when_a_panel_is_evaluated_then_every_series_has_its_rows():
+    panel = pd.concat({"a": weeks(), "b": weeks(6, factor=2.0)}, names=["id", "time"])
+    result = backtest({"ours": small()}, panel, horizon=7, n_windows=2, season=7)
+    assert result.scores.groupby("method").size().tolist() == [4, 4]
+    assert set(result.scores["series"]) == {"a", "b"}
+
+
+def test_when_drivers_are_given_then_methods_that_can_use_them_do():
+    rng = np.random.default_rng(0)
+    index = pd.date_range("2024-01-01", periods=300, freq="D")
+    drivers = pd.DataFrame({"x": rng.normal(size=300)}, index=index)
+    y = (5 * drivers["x"] + 0.1 * rng.normal(size=300)).to_frame("y")
+    scores = {}
+    for name, table in (("with", drivers), ("without", None)):
+        result = backtest({"ours": small()}, y, drivers=table, horizon=7, n_windows=2, season=7)
+        scores[name] = result.summary().set_index("method").loc["ours", "mae"]
+    assert scores["with"] < 0.6 * scores["without"]
+
+
+def test_when_statsmodels_is_there_then_auto_ets_is_a_peer():
+    pytest.importorskip("statsmodels")
+    y = weeks() + np.random.default_rng(0).normal(size=(56, 1))
+    result = backtest({"AutoETS": classics(7)["AutoETS"]}, y, horizon=7, n_windows=1, season=7)
+    assert result.summary().set_index("method").loc["AutoETS", "mase / naive"] < 1
+
+
+def test_when_windows_do_not_fit_then_the_error_says_so():
+    with pytest.raises(DataError, match="56 steps, too short for 9 windows of 7 steps"):
+        backtest({}, weeks(), horizon=7, n_windows=9)
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        backtest({}, weeks(), horizon=0, n_windows=1)
+
+
+def test_when_the_pace_is_unusual_then_a_season_has_at_least_one_step():
+    assert [season_length(name) for name in ("2D", "10YS", "30s", "2h", "nonsense")] == [3, 1, 2880, 12, 1]

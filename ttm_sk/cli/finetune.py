@@ -1,0 +1,57 @@
+"""``ttm-sk finetune``: weights adapted to the series in a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from ttm_sk.checkpoints.open import load_checkpoint
+from ttm_sk.checkpoints.store import save_checkpoint
+from ttm_sk.data.tables import read_table, to_series
+from ttm_sk.errors import ConfigError
+from ttm_sk.estimators.frames import to_panel
+from ttm_sk.training.finetune import FineTuneSettings, finetune
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, fine-tune, say what came out, write."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if Path(arguments.output).exists() and not arguments.force:
+        raise ConfigError(f"found a file {arguments.output} already; choose another --output, or add --force")
+    settings = FineTuneSettings(
+        n_epochs=arguments.epochs,
+        most_steps=arguments.steps,
+        peak=arguments.peak,
+        head_dropout=arguments.head_dropout,
+        few_shot=arguments.few_shot,
+        validation_share=arguments.validation_share,
+        horizon=arguments.horizon,
+        mixes_channels=arguments.mix_channels,
+        seed=arguments.seed,
+        time_limit=arguments.time_limit,
+    )
+    checkpoint = load_checkpoint(arguments.model)
+    series = to_series(
+        read_table(arguments.data), time=arguments.time, target=arguments.target, id=arguments.id, freq=arguments.freq
+    )
+    tuned = finetune(
+        checkpoint,
+        to_panel(series).histories,
+        trainable=arguments.trainable,
+        settings=settings,
+        device=arguments.device,
+    )
+    save_checkpoint(tuned, arguments.output)
+    note = tuned.provenance["finetuning"][-1]
+    print(f"{note['outcome']}")
+    print(
+        f"{note['trained_parameters']:,} of {tuned.n_parameters:,} parameters, {note['training_windows']:,} windows,"
+        f" {note['steps']} steps, {note['seconds']:,.0f} seconds; hash {tuned.hash[:12]}"
+    )
+    print(f"wrote {arguments.output}")
+    return 0

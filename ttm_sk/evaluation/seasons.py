@@ -1,0 +1,35 @@
+"""How many steps a season has, by the pace of a series: what seasonal naive repeats."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["season_length"]
+
+PER_DAY = {"s": 86_400, "min": 1_440, "t": 1_440, "h": 24}
+PER_YEAR = {"w": 52, "m": 12, "q": 4, "y": 1, "a": 1}
+WEEK = {"d": 7, "b": 5}
+ALIAS = re.compile(r"(?P<count>\d*)(?P<unit>[a-z]+)", re.IGNORECASE)
+
+
+def season_length(frequency: str | None) -> int:
+    """A day of steps faster than a day, a week of days, a year of what is slower; 1 where nothing is known.
+
+    Parameters
+    ----------
+    frequency
+        A pandas alias such as ``"h"``, ``"15min"``, ``"MS"``, ``"W-SUN"``; None where a series shows none.
+
+    Examples
+    --------
+    >>> [season_length(frequency) for frequency in ("h", "15min", "D", "B", "W-SUN", "MS", "QE-DEC", "YS", None)]
+    [24, 96, 7, 5, 52, 12, 4, 1, 1]
+    """
+    found = ALIAS.match(frequency or "")
+    if not found:
+        return 1
+    unit, count = found["unit"].lower(), int(found["count"] or 1)
+    if unit in WEEK:
+        return max(1, WEEK[unit] // count)
+    steps = PER_DAY.get(unit) or PER_YEAR.get(unit[:1], 1)
+    return max(1, steps // count)

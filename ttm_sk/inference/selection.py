@@ -1,0 +1,117 @@
+"""Which way of forecasting suits a data set: a backtest on its past, and a word on why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ttm_sk.errors import DataError
+from ttm_sk.scoring.metrics import pinball
+
+__all__ = ["Choice", "Forecaster", "select"]
+
+# (histories, horizon) -> quantiles (series, channel, horizon, quantile) at the levels that the scores are made of
+Forecaster = Callable[[Sequence[np.ndarray], int], np.ndarray]
+MARGIN = 0.01  # a change must be this much better on the past to be worth it
+SHORTEST_PAST = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, why, and the losses of all candidates relative to the first one's (1 = the same).
+
+    Examples
+    --------
+    >>> print(Choice("zero-shot", "as asked"))
+    zero-shot: as asked
+    """
+
+    chosen: str
+    reason: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.chosen}: {self.reason}"
+
+
+def select(
+    candidates: Sequence[str],
+    prepare: Callable[[str, Sequence[np.ndarray]], Forecaster],
+    histories: Sequence[np.ndarray],
+    *,
+    horizon: int,
+    levels: Sequence[float],
+    n_windows: int = 3,
+) -> Choice:
+    """The candidate with the lowest quantile loss on the last ``n_windows`` windows of the past.
+
+    What a candidate learns from ends before the first of these windows; each window is forecast from all that precedes
+    it. Another candidate than the first has to be 1 % better.
+
+    Parameters
+    ----------
+    candidates
+        Names; the first one needs no learning and is what is kept in doubt.
+    prepare
+        Makes a candidate's forecaster from histories; one that raises ``DataError`` (too short) is left out.
+    histories
+        Arrays ``(channel, time)``, NaN = not observed. Series that are too short for the windows do not count.
+    horizon
+        Steps ahead of each window; fewer and shorter ones are used where the past is short.
+    levels
+        Of the quantiles that a forecaster gives.
+
+    Examples
+    --------
+    >>> def prepare(name, histories):
+    ...     return lambda past, horizon: np.full((len(past), 1, horizon, 1), {"zero": 0.0, "one": 1.0}[name])
+    >>> select(["zero", "one"], prepare, [np.ones((1, 40))], horizon=4, levels=(0.5,)).chosen
+    'one'
+    """
+    longest = max(history.shape[1] for history in histories)
+    horizon = min(horizon, max(1, longest // 8))
+    n_windows = max(1, min(n_windows, longest // (4 * horizon)))
+    kept = [history for history in histories if history.shape[1] >= n_windows * horizon + SHORTEST_PAST]
+    kept = [history for history in kept if np.isfinite(history[:, : -n_windows * horizon]).any(axis=1).all()]
+    if not kept:
+        return Choice(candidates[0], f"the series are too short for a backtest (at most {longest} steps)")
+    losses = {}
+    for name in candidates:
+        try:
+            forecaster = prepare(name, [history[:, : -n_windows * horizon] for history in kept])
+        except DataError:
+            continue
+        losses[name] = _backtest(forecaster, kept, horizon=horizon, n_windows=n_windows, levels=levels)
+    return _choose(losses, candidates[0], f"{n_windows} window(s) of {horizon} steps")
+
+
+def _backtest(
+    forecaster: Forecaster, histories: Sequence[np.ndarray], *, horizon: int, n_windows: int, levels: Sequence[float]
+) -> float:
+    """Mean quantile loss over the windows, every series in units of its own spread."""
+    losses = []
+    for window in range(n_windows, 0, -1):
+        stops = [history.shape[1] - (window - 1) * horizon for history in histories]
+        past = [history[:, : stop - horizon] for history, stop in zip(histories, stops, strict=True)]
+        target = np.stack([history[:, stop - horizon : stop] for history, stop in zip(histories, stops, strict=True)])
+        spread = np.array([_spread(history) for history in past])[:, :, None]
+        quantiles = forecaster(past, horizon) / spread[..., None]
+        losses.append(float(pinball(target=target / spread, quantiles=quantiles, levels=levels).mean()))
+    return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
+
+
+def _spread(history: np.ndarray) -> np.ndarray:
+    spread = np.nanstd(history, axis=1)
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _choose(losses: Mapping[str, float], first: str, where: str) -> Choice:
+    if first not in losses or not np.isfinite(losses[first]) or losses[first] == 0:
+        return Choice(first, f"the backtest on {where} says nothing")
+    scores = {name: loss / losses[first] for name, loss in losses.items()}
+    best = min(scores, key=lambda name: (scores[name], name != first))
+    if scores[best] > 1 - MARGIN:
+        return Choice(first, f"nothing else was {MARGIN:.0%} better on {where} of the past", scores)
+    return Choice(best, f"{1 - scores[best]:.1%} better than {first} on {where} of the past", scores)
