@@ -25,7 +25,7 @@ from strategies import random_module, small_config
 from ttm_sk import TTMForecaster, load_checkpoint, save_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import CheckpointError, ConfigError, DataError, HorizonError
-from ttm_sk.estimators import forecaster as forecaster_module
+from ttm_sk.estimators import weights as weights_module
 from ttm_sk.estimators.weights import shared_module
 from ttm_sk.models.ttm import DEFAULT_LEVELS
 
@@ -490,13 +490,13 @@ def test_when_the_weights_came_from_a_file_then_a_pickle_works_without_it(tmp_pa
     fitted = small(model_path=path).fit(wave())
     expected, frozen = fitted.predict(fh=FH), pickle.dumps(fitted)
     path.unlink()
-    forecaster_module._shared_module.cache_clear()
+    weights_module._shared_module.cache_clear()
     pd.testing.assert_series_equal(pickle.loads(frozen).predict(fh=FH), expected)  # noqa: S301
 
 
 def test_when_other_weights_are_bundled_by_now_then_a_pickle_refuses(monkeypatch):
     frozen = pickle.dumps(TTMForecaster().fit(wave()))
-    monkeypatch.setattr(forecaster_module, "_open_bundled", lambda name: small_checkpoint())
+    monkeypatch.setattr(weights_module, "_open_bundled", lambda name: small_checkpoint())
     with pytest.raises(CheckpointError, match="fitted with other weights called 'ttm-tiny'.*fit it again"):
         pickle.loads(frozen)  # noqa: S301
 

@@ -10,8 +10,10 @@ from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
+from ttm_sk.errors import ConfigError
+from ttm_sk.models.ttm import TTM
 
-__all__ = ["open_weights", "shared_module"]
+__all__ = ["open_weights", "own_ttm", "shared_module"]
 
 
 def open_weights(model_path: str | Path | Checkpoint) -> Checkpoint:
@@ -26,6 +28,20 @@ def open_weights(model_path: str | Path | Checkpoint) -> Checkpoint:
 @lru_cache(maxsize=4)
 def _open_bundled(name: str) -> Checkpoint:
     return load_checkpoint(name)
+
+
+def own_ttm(checkpoint: Checkpoint) -> TTM:
+    """A TTM of one's own.
+
+    Raises
+    ------
+    ConfigError
+        If the checkpoint holds another architecture.
+    """
+    module = checkpoint.build()
+    if not isinstance(module, TTM):
+        raise ConfigError(f"this estimator reads the features of a TTM, found a {type(module).__name__}; use a TTM's")
+    return module
 
 
 def shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
