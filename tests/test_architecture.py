@@ -52,6 +52,8 @@ EXTRA_HOMES = {
     "accelerate": {"ttm_sk.training.team"},
     "huggingface_hub": {"ttm_sk.checkpoints.hub"},
     "matplotlib": {"ttm_sk.plotting"},
+    "tabpfn": {"ttm_sk.estimators.tabpfn_weights"},
+    "tabpfn_time_series": {"ttm_sk.estimators.tabpfn", "ttm_sk.estimators.tabpfn_weights"},
     "gluonts": {"ttm_sk.evaluation.gift_eval_predictor"},
     "pyarrow": {"ttm_sk.evaluation.gift_eval_storage"},
 }
@@ -65,6 +67,7 @@ PUBLIC_NAMES = [
     "TTMFeatures",
     "TTMForecaster",
     "TTMRegressor",
+    "TabPFNTSForecaster",
     "finetune",
     "load_checkpoint",
     "pretrain",

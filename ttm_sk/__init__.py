@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ttm_sk.estimators.features import TTMFeatures
     from ttm_sk.estimators.forecaster import TTMForecaster
     from ttm_sk.estimators.regressor import TTMRegressor
+    from ttm_sk.estimators.tabpfn import TabPFNTSForecaster
     from ttm_sk.models.ttm import TTM, TTMConfig
     from ttm_sk.training.finetune import finetune
     from ttm_sk.training.pretrain import pretrain
@@ -25,6 +26,7 @@ __all__ = [
     "TTMFeatures",
     "TTMForecaster",
     "TTMRegressor",
+    "TabPFNTSForecaster",
     "finetune",
     "load_checkpoint",
     "pretrain",
@@ -37,6 +39,7 @@ _HOMES = {
     "TTMFeatures": "ttm_sk.estimators.features",
     "TTMForecaster": "ttm_sk.estimators.forecaster",
     "TTMRegressor": "ttm_sk.estimators.regressor",
+    "TabPFNTSForecaster": "ttm_sk.estimators.tabpfn",
     "finetune": "ttm_sk.training.finetune",
     "load_checkpoint": "ttm_sk.checkpoints.open",
     "pretrain": "ttm_sk.training.pretrain",

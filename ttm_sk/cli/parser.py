@@ -140,6 +140,7 @@ def _add_gift_eval(commands: argparse._SubParsersAction) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
     _add_gift_eval_run(actions)
     _add_gift_eval_compare(actions)
+    _add_gift_eval_head_to_head(actions)
 
 
 def _add_gift_eval_run(actions: argparse._SubParsersAction) -> None:
@@ -181,6 +182,32 @@ def _add_gift_eval_compare(actions: argparse._SubParsersAction) -> None:
     command.add_argument("--models", nargs="+", metavar="NAME", help="published models (default: six; 'all': all)")
     command.add_argument("--output", metavar="FILE", help="write the tables as Markdown (.md)")
     command.add_argument("--plot", metavar="FILE", help="write a picture (.png, .svg, .pdf; needs the extra 'plot')")
+
+
+def _add_gift_eval_head_to_head(actions: argparse._SubParsersAction) -> None:
+    command = _command(
+        actions,
+        "head-to-head",
+        "this package and TabPFN-TS on the same windows: accuracy, seconds, memory",
+        "ttm-sk gift-eval head-to-head --storage gift_eval --config ett1/H/short us_births/D --forecasts 20 \\\n"
+        "             --tabpfn-weights tabpfn-v2-regressor.ckpt --output head_to_head.csv",
+    )
+    command.add_argument("--storage", required=True, metavar="DIR", help="the benchmark's data sets, a folder each")
+    command.add_argument(
+        "--config", nargs="+", required=True, metavar="NAME", help="saugeen/D/short, saugeen/D, saugeen"
+    )
+    command.add_argument("--term", nargs="+", choices=("short", "medium", "long"), help="terms (default: all)")
+    command.add_argument(
+        "--forecasts", type=_whole, metavar="N", help="windows of each task (default: all, hours with TabPFN on a CPU)"
+    )
+    command.add_argument("--tabpfn-weights", metavar="FILE", help="of TabPFN (default: where its package keeps them)")
+    command.add_argument(
+        "--random-weights", action="store_true", help="no weights of TabPFN: random ones, for seconds and memory alone"
+    )
+    command.add_argument("--context-length", type=_whole, metavar="N", help="newest steps for TabPFN (default: 32768)")
+    command.add_argument("--threads", type=_whole, metavar="N", help="of each process (default: torch's)")
+    command.add_argument("--output", metavar="FILE", help="write the rows with hashes and commit (.csv)")
+    _add_model(command)
 
 
 def _add_finetune(commands: argparse._SubParsersAction) -> None:
