@@ -342,3 +342,23 @@ def test_when_torchrun_starts_several_processes_then_only_the_first_complains(mo
     monkeypatch.setenv("RANK", "1")
     assert main(["info", "ttm-huge"]) == 2
     assert capsys.readouterr().err == ""
+
+
+def test_when_a_checkpoint_is_converted_there_and_back_then_it_forecasts_the_same(tmp_path, capsys):
+    config = TTMConfig(**SMALL.to_dict() | {"levels": (), "head_width": 0, "scaling": "std"})
+    torch.manual_seed(0)
+    path = save_checkpoint(Checkpoint(config, TTM(config).state_dict()), tmp_path / "points.safetensors")
+    folder, again = tmp_path / "folder", tmp_path / "again.safetensors"
+    assert main(["convert", str(path), "--to", "granite", "--output", str(folder)]) == 0
+    assert main(["convert", str(folder), "--to", "ttm-sk", "--output", str(again)]) == 0
+    assert sorted(file.name for file in folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert ttm_sk.load_checkpoint(again).hash == ttm_sk.load_checkpoint(path).hash
+    assert "format granite" in capsys.readouterr().out
+
+
+def test_when_a_checkpoint_cannot_be_converted_then_nothing_is_written(tmp_path, small, capsys):
+    assert main(["convert", small, "--to", "granite", "--output", str(tmp_path / "folder")]) == 2
+    assert "Granite's format has no key for scaling='asinh'" in capsys.readouterr().err
+    assert main(["convert", small, "--to", "ttm-sk", "--output", small]) == 2
+    assert "exists, which stays" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

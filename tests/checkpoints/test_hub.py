@@ -99,3 +99,38 @@ def test_when_the_hub_package_is_missing_then_the_error_names_the_extra(monkeypa
 def test_when_no_cache_is_named_then_it_lies_in_the_home_folder(monkeypatch):
     monkeypatch.delenv("TTM_SK_CACHE")
     assert hub.cache_folder() == Path.home() / ".cache" / "ttm_sk"
+
+
+class FolderServer:
+    """A hub of folders that counts its downloads."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, folder: hub.HubFolder, filename: str, target: Path) -> Path:
+        self.asked.append(f"{folder.repository}@{folder.revision}/{filename}")
+        target.mkdir(parents=True, exist_ok=True)
+        (target / filename).write_bytes(filename.encode())
+        return target / filename
+
+
+def test_when_a_model_is_named_with_its_revision_then_its_two_files_are_downloaded_once(cache, monkeypatch):
+    server = FolderServer()
+    monkeypatch.setattr(hub, "_download_one_of", server)
+    folder = hub.locate("owner/model@512-192-r2")
+    assert hub.locate("owner/model@512-192-r2") == folder
+    assert server.asked == ["owner/model@512-192-r2/config.json", "owner/model@512-192-r2/model.safetensors"]
+    assert folder.parent == cache
+    assert hub.locate("owner/model@other") != folder
+
+
+def test_when_the_official_weights_arrive_changed_then_they_are_deleted(cache):
+    r1 = hub.HubFolder("ibm-granite/granite-timeseries-ttm-r1", "main")
+    with pytest.raises(CheckpointError, match="expected 30f8d9be6195: they were deleted"):
+        hub.fetch_folder(r1, download=FolderServer())
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_when_a_model_is_named_without_its_revision_then_the_error_asks_for_it():
+    with pytest.raises(CheckpointError, match="owner/model@REVISION"):
+        hub.locate("owner/model")

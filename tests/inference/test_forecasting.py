@@ -207,3 +207,14 @@ def test_when_on_cuda_then_the_forecast_equals_the_cpus():
 def test_when_an_argument_is_of_another_kind_then_the_error_says_which(arguments, message):
     with pytest.raises(ValueError, match=message):
         forecast_series(MODULE, **{"histories": [np.arange(5.0)], "horizon": 2, **arguments})
+
+
+def test_when_only_some_channels_are_forecast_then_nothing_is_fed_back():
+    point = {"levels": (), "head_width": 0, "scaling": "std"}
+    module = random_module(
+        small_config(**point, n_channels=2, target_channels=(1,), decoder_mixes_channels=True, keeps_unobserved=True)
+    )
+    history = np.random.default_rng(0).normal(size=(2, 40))
+    assert forecast_series(module, [history], 8, effort="plain", levels=[0.5]).shape[2] == 8
+    with pytest.raises(HorizonError, match="1 of its 2 channels, so no forecast can be fed back: ask for at most 8"):
+        forecast_series(module, [history], 9, effort="plain", levels=[0.5])

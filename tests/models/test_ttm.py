@@ -280,3 +280,54 @@ def test_when_on_cuda_then_the_forecast_equals_the_cpus(config):
         expected = module(context, observed).quantiles
         found = module.cuda()(context.cuda(), observed.cuda()).quantiles.cpu()
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(context.std()))
+
+
+COVARIATES = {
+    "levels": (),
+    "head_width": 0,
+    "scaling": "std",
+    "n_channels": 3,
+    "target_channels": (0, 2),
+    "covariate_channels": (1,),
+    "mixes_forecasts": True,
+}
+
+
+@pytest.mark.parametrize("reach_layers", [0, 1])
+def test_when_series_and_covariates_are_in_other_units_then_so_is_the_forecast(reach_layers):
+    module = random_module(small_config(**COVARIATES, reach_layers=reach_layers))
+    context, covariates = torch.randn(4, 2, 32), torch.randn(4, 1, 40)
+    observed = torch.ones_like(context, dtype=torch.bool)
+    plain = module(context, observed, covariates=covariates).mean
+    moved = module(100 * context + 7, observed, covariates=0.01 * covariates - 3).mean
+    assert plain.shape == (4, 2, 8)
+    torch.testing.assert_close(moved, 100 * plain + 7, rtol=1e-4, atol=1e-3)
+    assert not torch.equal(plain, module(context, observed, covariates=covariates + torch.randn(4, 1, 40)).mean)
+
+
+def test_when_covariates_are_not_observed_then_their_values_do_not_matter():
+    module = random_module(small_config(**COVARIATES))
+    context, covariates = torch.randn(4, 2, 32), torch.randn(4, 1, 40)
+    observed, known = torch.ones_like(context, dtype=torch.bool), torch.rand(4, 1, 40) < 0.6
+    one = module(context, observed, covariates=covariates, covariates_observed=known).mean
+    other = module(context, observed, covariates=torch.where(known, covariates, torch.nan)).mean
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        (COVARIATES, {}, r"needs covariates, \(batch, covariate, time \+ horizon\), for 1 channel"),
+        (COVARIATES, {"covariates": torch.zeros(2, 1, 32)}, r"covariates of shape \(2, 1, 32\), expected \(2, 1, 40\)"),
+        (
+            {"n_channels": 2, "decoder_mixes_channels": True, "static_sizes": (3,)},
+            {},
+            "1 static categories: pass static",
+        ),
+    ],
+    ids=["no covariates", "short covariates", "no static"],
+)
+def test_when_an_argument_is_missing_or_misshapen_then_it_raises(changes, arguments, message):
+    context = torch.randn(2, 2, 32)
+    with pytest.raises(ConfigError, match=message):
+        random_module(small_config(**changes))(context, torch.ones_like(context, dtype=torch.bool), **arguments)

@@ -9,9 +9,11 @@ import pytest
 import torch
 from strategies import random_module, small_config
 
+from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.windows import Batch, batch_from_arrays
+from ttm_sk.errors import ConfigError
 from ttm_sk.scoring.losses import pinball
-from ttm_sk.training.objectives import rolled_loss, scaled_loss
+from ttm_sk.training.objectives import UnscaledLoss, rolled_loss, scaled_loss
 
 POINT = {"levels": ()}
 
@@ -92,3 +94,36 @@ def test_when_the_target_is_one_pass_or_less_then_rolled_and_scaled_loss_are_one
     values = torch.sin(torch.arange(36.0) / 3).reshape(1, 1, 36).numpy()
     batch = batch_from_arrays(values[..., :32], values[..., 32:])
     torch.testing.assert_close(rolled_loss(module, batch), scaled_loss(module, batch))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (UnscaledLoss("mse"), lambda e: e.square()),
+        (UnscaledLoss("mae"), lambda e: e.abs()),
+        (UnscaledLoss("pinball", level=0.8), lambda e: torch.maximum(0.8 * e, -0.2 * e)),
+        (UnscaledLoss("huber", delta=0.5), lambda e: torch.where(e.abs() <= 0.5, e**2 / 2, 0.5 * (e.abs() - 0.25))),
+    ],
+    ids=lambda part: getattr(part, "name", ""),
+)
+def test_when_the_loss_is_unscaled_then_it_is_the_mean_over_observed_errors_in_the_series_units(loss, expected):
+    module, batch = random_module(small_config(**POINT)), make_batch()
+    observed = torch.rand(batch.target.shape) < 0.5
+    batch = replace(batch, context=100 * batch.context, target_observed=observed)
+    errors = (batch.target - module(batch.context, batch.observed).mean)[observed]
+    torch.testing.assert_close(loss(module, batch), expected(errors).mean())
+
+
+def test_when_a_checkpoint_names_its_loss_then_that_is_used():
+    config = small_config(**POINT)
+    values = {"loss": "huber", "huber_delta": 2, "quantile": 0.3}
+    checkpoint = Checkpoint(config, random_module(config).state_dict(), {"granite": values})
+    assert UnscaledLoss.of(checkpoint) == UnscaledLoss("huber", level=0.3, delta=2)
+
+
+def test_when_there_is_no_such_loss_then_it_raises():
+    with pytest.raises(ConfigError, match="unknown loss 'nll'"):
+        UnscaledLoss("nll")
+    config = small_config(**POINT)
+    with pytest.raises(ConfigError, match="names no loss"):
+        UnscaledLoss.of(Checkpoint(config, random_module(config).state_dict()))

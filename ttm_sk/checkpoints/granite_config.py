@@ -76,6 +76,8 @@ def granite_values(config: TTMConfig, original: Mapping[str, Any] | None = None)
     """
     if original is not None and ttm_config(original) == config:
         return dict(original)
+    if config.scaling == "asinh":
+        raise _no_key("scaling", config.scaling)
     v = DEFAULTS | {theirs: getattr(config, ours) for theirs, ours in RENAMED.items()}
     gates = [gate for gate in (config.gate, config.reach_gate) if gate != "none"]
     v |= {
@@ -225,7 +227,11 @@ def _refuse_lost(config: TTMConfig, values: Mapping[str, Any]) -> None:
     for field in fields(config):
         found, expected = getattr(again, field.name), getattr(wanted, field.name)
         if found != expected:
-            raise CheckpointError(
-                f"Granite's format has no key for {field.name}={expected!r} (it would be read as {found!r});"
-                " only models without it can be written"
-            )
+            raise _no_key(field.name, expected)
+
+
+def _no_key(field: str, value: Any) -> CheckpointError:
+    return CheckpointError(
+        f"Granite's format has no key for {field}={value!r}, which changes the numbers; only a model without it can be"
+        " written"
+    )

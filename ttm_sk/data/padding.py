@@ -18,8 +18,7 @@ class Padded(NamedTuple):
     """Histories in common units.
 
     ``context`` float32 and ``observed`` bool are ``(batch, channel, time)``, ``loc`` and ``scale`` float64
-    ``(batch, channel, 1, 1)``, or one number for all; :meth:`restore` brings a forecast back to their
-    units.
+    ``(batch, channel, 1, 1)``, or one number for all; :meth:`restore` brings a forecast back to the histories' units.
     """
 
     context: np.ndarray

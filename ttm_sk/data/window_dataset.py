@@ -41,7 +41,7 @@ class WindowDataset:
     >>> windows = WindowDataset.from_series([np.arange(40.0)], context_length=16, prediction_length=4)
     >>> training, validation = windows.split(0.25)
     >>> len(windows), len(training), len(validation)
-    (27, 20, 7)
+    (27, 17, 7)
     >>> training.batch([0]).context.shape, int(training.index[:, 2].max()), int(validation.index[:, 1].min())
     (torch.Size([1, 1, 10]), 30, 30)
     """
