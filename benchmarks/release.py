@@ -1,9 +1,9 @@
 """Write what depends on the bundled weights: the figures in the README and the model card.
 
-``python benchmarks/release.py --results DIR --published CSV --manifest CSV`` reads the bundled checkpoint's own
-provenance, the results that ``benchmarks/gift_eval/development.py`` wrote for it (``ttm-tiny-<effort>.csv``), the
-published results of other models and the licences of the training data sets. Nothing is typed by hand;
-``tests/test_release.py`` fails when README or model card belong to other weights.
+``python benchmarks/release.py --results DIR --manifest CSV`` reads the bundled checkpoint's own provenance, the
+results that ``ttm-sk gift-eval run`` wrote for it (folders ``ttm-tiny-<effort>``), the published results of other
+models and the licences of the training data sets. Nothing is typed by hand; ``tests/test_release.py`` fails when README
+or model card belong to other weights.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from gift_eval.development import compare, summary
 
 from ttm_sk import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.evaluation.leaderboard import (
+    BASELINE,
+    compare_models,
+    markdown_table,
+    published_results,
+    read_results,
+)
 
 REPOSITORY = Path(__file__).parents[1]
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
@@ -35,13 +41,12 @@ def main(argv: list[str] | None = None) -> int:
     """Write both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--published", type=Path, required=True)
     parser.add_argument("--manifest", type=Path, required=True)
     arguments = parser.parse_args(argv)
     checkpoint = load_checkpoint("ttm-tiny")
-    results = read_results(arguments.results, checkpoint)
-    scores = score_table(results, pd.read_csv(arguments.published))
-    write_readme(REPOSITORY / "README.md", checkpoint, scores)
+    results = read_efforts(arguments.results, checkpoint)
+    scores = score_table(results)
+    write_readme(REPOSITORY / "README.md", checkpoint, scores, n_tasks=len(next(iter(results.values()))))
     licences = read_licences(arguments.manifest)
     (REPOSITORY / "docs" / "model-card.md").write_text(
         model_card(checkpoint, scores, results, licences), encoding="utf-8"
@@ -49,49 +54,47 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def read_results(folder: Path, checkpoint: Checkpoint) -> dict[str, pd.DataFrame]:
-    """The tables of each effort, all of which must belong to these weights."""
+def read_efforts(folder: Path, checkpoint: Checkpoint) -> dict[str, pd.DataFrame]:
+    """The results with each effort, all of which must belong to these weights."""
     results = {}
-    for path in sorted(folder.glob("ttm-tiny-*.csv")):
-        table = pd.read_csv(path)
-        if set(table["weights"]) != {checkpoint.hash}:
+    for path in sorted(folder.glob("ttm-tiny-*")):
+        if set(pd.read_csv(path / "runs.csv")["weights"]) != {checkpoint.hash}:
             sys.exit(
                 f"{path} was measured with other weights than the bundled ones ({checkpoint.hash[:12]}); measure again"
             )
-        results[path.stem.removeprefix("ttm-tiny-")] = table
+        results[path.name.removeprefix("ttm-tiny-")] = read_results(path)
     return results
 
 
-def score_table(results: dict[str, pd.DataFrame], published: pd.DataFrame) -> pd.DataFrame:
+def score_table(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Geometric means of MASE and CRPS relative to seasonal naive over the tasks measured, ours and the peers'."""
-    first, *others = [(f"**ttm_sk `ttm-tiny`, {effort}**", table) for effort, table in results.items()]
-    scores = compare(first[1], published, models=tuple(PEERS), name=first[0])[["MASE", "CRPS"]].rename(index=PEERS)
-    for name, table in others:
-        scores.loc[name] = summary(table)[["MASE", "CRPS"]]
-    return scores.astype(float).sort_values("CRPS")
+    scores = compare_models(pd.concat(results.values()), models=tuple(PEERS))[["MASE", "CRPS"]]
+    own = {f"ttm-tiny-{effort}": f"**ttm_sk `ttm-tiny`, {effort}**" for effort in results}
+    return scores.rename(index=PEERS | own).rename_axis("model").map("{:.3f}".format)
 
 
-def write_readme(path: Path, checkpoint: Checkpoint, scores: pd.DataFrame) -> None:
+def relative_to_baseline(results: pd.DataFrame) -> pd.DataFrame:
+    """MASE and CRPS of one effort over those of the published seasonal naive, indexed by task."""
+    own = results.droplevel("model")[["MASE", "CRPS"]]
+    return own / published_results().loc[BASELINE].loc[own.index, own.columns]
+
+
+def write_readme(path: Path, checkpoint: Checkpoint, scores: pd.DataFrame, *, n_tasks: int) -> None:
     """Replace the block between the two marks."""
     text = path.read_text(encoding="utf-8")
     block = "\n".join(
         [
-            "28 of GIFT-Eval's 97 tasks, zero-shot, geometric means relative to seasonal naive (lower is better). The",
+            f"{n_tasks} of GIFT-Eval's 97 tasks, zero-shot, geometric means relative to seasonal naive (lower is"
+            " better). The",
             f"bundled weights have {checkpoint.n_parameters:,} parameters and saw"
             f" {checkpoint.provenance['windows'] / 1e6:.1f} million windows; hash `{checkpoint.hash[:12]}`.",
             "Peers: published results, see the [model card](docs/model-card.md).",
             "",
-            _markdown(scores),
+            markdown_table(scores),
         ]
     )
     before, after = text.split(START)[0], text.split(END)[1]
     path.write_text(f"{before}{START}\n{block}\n{END}{after}", encoding="utf-8")
-
-
-def _markdown(scores: pd.DataFrame) -> str:
-    lines = ["| model | MASE | CRPS |", "|---|---|---|"]
-    lines += [f"| {name} | {mase:.3f} | {crps:.3f} |" for name, mase, crps in scores.itertuples()]
-    return "\n".join(lines)
 
 
 def read_licences(manifest: Path) -> dict[str, dict[str, str]]:
@@ -115,14 +118,9 @@ def model_card(
         f" | {licences[name]['licence']} | {licences[name]['source'].split('@')[0]} |"
         for name in provenance["datasets"]
     )
-    tasks = next(iter(results.values()))["config"]
-    columns = " | ".join(f"{effort} MASE | {effort} CRPS" for effort in results)
-    rows = "\n".join(
-        f"| {task} | "
-        + " | ".join(f"{t.loc[i, 'relative_MASE']:.3f} | {t.loc[i, 'relative_CRPS']:.3f}" for t in results.values())
-        + " |"
-        for i, task in enumerate(tasks)
-    )
+    relative = {effort: relative_to_baseline(table) for effort, table in results.items()}
+    named = {f"{effort} {score}": table[score] for effort, table in relative.items() for score in table}
+    tasks = markdown_table(pd.DataFrame(named).map("{:.3f}".format).rename_axis("task"))
     return CARD.format(
         hash=checkpoint.hash,
         parameters=f"{checkpoint.n_parameters:,}",
@@ -135,10 +133,9 @@ def model_card(
         n_datasets=len(provenance["datasets"]),
         runs=runs,
         data=data,
-        scores=_markdown(scores),
-        columns=columns,
-        rules="---|" * (2 * len(results) + 1),
-        rows=rows,
+        scores=markdown_table(scores),
+        n_tasks=len(next(iter(results.values()))),
+        tasks=tasks,
     )
 
 
@@ -165,17 +162,15 @@ the real ones at a coarser resolution.
 
 ## Accuracy
 
-28 development tasks of GIFT-Eval by the benchmark's protocol; geometric means relative to seasonal naive. The tasks'
-data were not trained on; they were used to choose between recipes, so a little better here than elsewhere is to be
-expected. Peers: SalesforceAIResearch/gift-eval, results/, commit 4fd98a9 (Apache-2.0).
+{n_tasks} development tasks of GIFT-Eval by the benchmark's protocol; geometric means relative to seasonal naive. The
+tasks' data were not trained on; they were used to choose between recipes, so a little better here than elsewhere is to
+be expected. Peers: SalesforceAIResearch/gift-eval, results/, commit 4fd98a9 (Apache-2.0).
 
 {scores}
 
 Each task, relative to seasonal naive:
 
-| task | {columns} |
-|{rules}
-{rows}
+{tasks}
 
 ## Limits
 

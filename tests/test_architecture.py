@@ -51,12 +51,25 @@ CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "t
 EXTRA_HOMES = {
     "huggingface_hub": {"ttm_sk.checkpoints.hub"},
     "matplotlib": {"ttm_sk.plotting"},
+    "tabpfn": {"ttm_sk.estimators.tabpfn_weights"},
+    "tabpfn_time_series": {"ttm_sk.estimators.tabpfn", "ttm_sk.estimators.tabpfn_weights"},
+    "gluonts": {"ttm_sk.evaluation.gift_eval_predictor"},
+    "pyarrow": {"ttm_sk.evaluation.gift_eval_storage"},
 }
 GUARDED_ANYWHERE = {"tqdm"}
 
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
-PUBLIC_NAMES = ["TTM", "TTMConfig", "TTMForecaster", "finetune", "load_checkpoint", "pretrain", "save_checkpoint"]
+PUBLIC_NAMES = [
+    "TTM",
+    "TTMConfig",
+    "TTMForecaster",
+    "TabPFNTSForecaster",
+    "finetune",
+    "load_checkpoint",
+    "pretrain",
+    "save_checkpoint",
+]
 
 
 class Import(NamedTuple):

@@ -30,10 +30,10 @@ def test_when_the_weights_change_then_the_model_card_must_follow(checkpoint):
 
 
 def test_when_results_are_kept_then_they_were_measured_with_the_bundled_weights(checkpoint):
-    tables = sorted((REPOSITORY / "benchmarks/gift_eval/results").glob("ttm-tiny-*.csv"))
+    tables = sorted((REPOSITORY / "benchmarks/gift_eval/results").glob("ttm-tiny-*/runs.csv"))
     assert tables
     for table in tables:
-        assert checkpoint.hash in table.read_text(encoding="utf-8"), f"measure {table.name} again"
+        assert checkpoint.hash in table.read_text(encoding="utf-8"), f"measure {table.parent.name} again"
 
 
 def test_when_weights_are_bundled_then_they_are_small_and_say_what_they_saw(checkpoint):

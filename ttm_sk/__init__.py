@@ -11,18 +11,29 @@ if TYPE_CHECKING:
     from ttm_sk.checkpoints.open import load_checkpoint
     from ttm_sk.checkpoints.store import save_checkpoint
     from ttm_sk.estimators.forecaster import TTMForecaster
+    from ttm_sk.estimators.tabpfn import TabPFNTSForecaster
     from ttm_sk.models.ttm import TTM, TTMConfig
     from ttm_sk.training.finetune import finetune
     from ttm_sk.training.pretrain import pretrain
 
 __version__ = "0.1.0"
 
-__all__ = ["TTM", "TTMConfig", "TTMForecaster", "finetune", "load_checkpoint", "pretrain", "save_checkpoint"]
+__all__ = [
+    "TTM",
+    "TTMConfig",
+    "TTMForecaster",
+    "TabPFNTSForecaster",
+    "finetune",
+    "load_checkpoint",
+    "pretrain",
+    "save_checkpoint",
+]
 
 _HOMES = {
     "TTM": "ttm_sk.models.ttm",
     "TTMConfig": "ttm_sk.models.ttm",
     "TTMForecaster": "ttm_sk.estimators.forecaster",
+    "TabPFNTSForecaster": "ttm_sk.estimators.tabpfn",
     "finetune": "ttm_sk.training.finetune",
     "load_checkpoint": "ttm_sk.checkpoints.open",
     "pretrain": "ttm_sk.training.pretrain",

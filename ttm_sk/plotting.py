@@ -18,7 +18,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("plot", package="matplotlib") from error
 
-__all__ = ["blank_figure", "plot_forecast", "to_image"]
+__all__ = ["blank_figure", "plot_forecast", "plot_leaderboard", "to_image"]
 
 INK = "#33383f"
 QUIET = "#8b929b"
@@ -107,6 +107,45 @@ def blank_figure(n_axes: int = 1) -> tuple[Figure, list[Axes]]:
     spaced = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
     figure = Figure(figsize=(12, 5 if n_rows == 1 else 3.5 * n_rows), dpi=100, layout=spaced)
     return figure, [figure.add_subplot(n_rows, n_columns, position + 1) for position in range(n_axes)]
+
+
+def plot_leaderboard(table: pd.DataFrame) -> Figure:
+    """Models as rows, the best on top: geometric means of MASE and CRPS relative to seasonal naive, with intervals.
+
+    Parameters
+    ----------
+    table
+        From :func:`ttm_sk.evaluation.leaderboard.compare_models`; its rows of ``is_own`` are drawn in colour.
+
+    Returns
+    -------
+    Figure
+        Save it with :func:`to_image`.
+
+    Examples
+    --------
+    >>> columns = {f"{score}{end}": [0.7] for score in ("MASE", "CRPS") for end in ("", "_low", "_high")}
+    >>> figure = plot_leaderboard(pd.DataFrame(columns | {"is_own": [True]}, index=["mine"]))
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['mine']
+    """
+    spaced = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(12, 1.6 + 0.36 * len(table)), dpi=100, layout=spaced)
+    rows = range(len(table), 0, -1)
+    for position, score in enumerate(("CRPS", "MASE")):
+        axes = figure.add_subplot(1, 2, position + 1)
+        for row, (_, values) in zip(rows, table.iterrows(), strict=True):
+            color = ORANGE if values["is_own"] else BLUE
+            axes.plot(
+                [values[f"{score}_low"], values[f"{score}_high"]], [row, row], color=color, alpha=0.4, linewidth=3
+            )
+            axes.plot(values[score], row, "o", color=color, markersize=7)
+            axes.annotate(f"{values[score]:.3f}", (values[score], row), (0, 7), textcoords="offset points", ha="center")
+        axes.axvline(1.0, color=QUIET, linewidth=1, linestyle="--")
+        _tidy(axes, title=f"{score} relative to seasonal naive (lower is better)", with_dates=False)
+        axes.set_yticks(list(rows), list(table.index) if position == 0 else [""] * len(table))
+        axes.set_ylim(0.4, len(table) + 0.8)
+    return figure
 
 
 def to_image(figure: Figure, kind: str = "png") -> bytes:

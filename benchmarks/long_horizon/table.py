@@ -10,7 +10,6 @@ output has a row for each data set and horizon, with the weights' hash and the c
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import torch
 from ttm_sk import load_checkpoint
 from ttm_sk.data.long_horizon_sets import LAYOUTS
 from ttm_sk.evaluation.long_horizon import HORIZONS, beside_published, long_horizon
+from ttm_sk.evaluation.measurement import source_commit
 
 SHOWN = ["horizon", "mse", "mae", "n_windows", "context_length", "effort", "stride", "set_seconds"]
 
@@ -28,18 +28,6 @@ def find_files(folder: Path) -> dict[str, Path]:
     """The files of the seven data sets in a folder, whatever their case."""
     stems = {path.name.partition(".")[0].lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
     return {name: stems[name.lower()] for name in LAYOUTS if name.lower() in stems}
-
-
-def commit() -> str:
-    """The commit that is measured, with a plus where files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
 
 
 def measure(options: argparse.Namespace) -> pd.DataFrame:
@@ -60,7 +48,7 @@ def measure(options: argparse.Namespace) -> pd.DataFrame:
         )
         print(table[["dataset", *SHOWN]].round(4).to_string(index=False), flush=True)
         model = Path(options.checkpoint).name
-        tables.append(table.assign(model=model, threads=torch.get_num_threads(), commit=commit()))
+        tables.append(table.assign(model=model, threads=torch.get_num_threads(), commit=source_commit()))
         if options.output:
             pd.concat(tables).to_csv(options.output, index=False)
     return pd.concat(tables)

@@ -12,7 +12,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.long_horizon_sets import LongHorizonSet
 from ttm_sk.errors import ConfigError, HorizonError
 from ttm_sk.evaluation.long_horizon import beside_published, long_horizon, published_rows
-from ttm_sk.inference.forecasting import forecast_series
+from ttm_sk.inference.forecasting import forecast_series, select_readings
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -49,6 +49,22 @@ def test_when_windows_are_batched_then_errors_are_those_of_one_at_a_time(data, e
         assert table.loc[horizon, ["mse", "mae"]].tolist() == pytest.approx(expected, rel=1e-4)
     assert set(table["weights"]) == {checkpoint.hash}
     assert set(table["context_length"]) == {32}
+
+
+def test_when_the_effort_is_best_then_readings_are_chosen_before_the_test_part(data):
+    checkpoint = small_checkpoint()
+    module = checkpoint.build()
+    table = long_horizon(checkpoint, data, horizons=(5, 12), effort="best", batch_size=6).set_index("horizon")
+    changed = LongHorizonSet("ETTh1", data.values.copy(), data.loc, data.scale, 50, 80)
+    changed.values[:, 50:80] *= -3
+    for horizon in (5, 12):
+        readings = select_readings(module, [changed.values[:, :50]], horizon)
+        errors = [
+            data.values[:, start : start + horizon]
+            - forecast_series(module, [data.values[:, :start]], horizon, effort="best", readings=readings)[0, ..., 0]
+            for start in data.starts(horizon)
+        ]
+        assert table.loc[horizon, "mse"] == pytest.approx(np.square(errors).mean(), rel=1e-4)
 
 
 def test_when_windows_are_skipped_then_the_table_says_so(data):

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from strategies import few
 
 from ttm_sk.layers.heads import PointHead, QuantileHead, monotone_quantiles
+from ttm_sk.layers.seasonal import N_CYCLES, Seasons
 from ttm_sk.models.ttm import DEFAULT_LEVELS
 
 raw_outputs = arrays(np.float32, (3, 5), elements=st.floats(-1e4, 1e4, width=32))
@@ -20,7 +21,12 @@ raw_outputs = arrays(np.float32, (3, 5), elements=st.floats(-1e4, 1e4, width=32)
 
 def quantile_head(**changes) -> QuantileHead:
     plain = {"n_features": 12, "width": 7, "horizon": 5, "levels": DEFAULT_LEVELS, "dropout": 0.0}
-    return QuantileHead(**plain | {"n_templates": 0, "n_clues": 4} | changes)
+    return QuantileHead(**plain | {"n_templates": 0} | changes)
+
+
+def seasons_of(templates: torch.Tensor, clues: torch.Tensor) -> Seasons:
+    cycles = torch.zeros(*templates.shape[:-1], N_CYCLES, templates.shape[-1])
+    return Seasons(templates, clues, cycles)
 
 
 @few
@@ -64,7 +70,7 @@ def test_when_a_template_is_trusted_then_the_fan_moves_with_it():
         torch.nn.init.zeros_(weight)
     torch.nn.init.constant_(head.gate.bias, 50.0)  # its sigmoid is 1
     templates, clues = torch.arange(5.0).reshape(1, 1, 1, 5), torch.full((1, 1, 1, 4), 0.5)
-    fan = head(torch.randn(1, 1, 4, 3), torch.zeros(1, 1, 2), templates, clues)[0, 0]
+    fan = head(torch.randn(1, 1, 4, 3), torch.zeros(1, 1, 2), seasons_of(templates, clues))[0, 0]
     torch.testing.assert_close(fan - fan[:1], (0.5 * torch.arange(5.0))[:, None].expand_as(fan))
 
 
@@ -72,9 +78,9 @@ def test_when_templates_are_used_then_they_and_their_clues_change_the_forecast()
     head = quantile_head(n_templates=2)
     seen = torch.randn(1, 1, 4, 3), torch.randn(1, 1, 2)
     templates, clues = torch.randn(1, 1, 2, 5), torch.rand(1, 1, 2, 4)
-    plain = head(*seen, templates, clues)
-    assert not torch.allclose(plain, head(*seen, templates + 1, clues))
-    assert not torch.allclose(plain, head(*seen, templates, clues * 0.5))
+    plain = head(*seen, seasons_of(templates, clues))
+    assert not torch.allclose(plain, head(*seen, seasons_of(templates + 1, clues)))
+    assert not torch.allclose(plain, head(*seen, seasons_of(templates, clues * 0.5)))
 
 
 def test_when_the_last_value_is_trusted_then_the_whole_fan_moves_with_it():

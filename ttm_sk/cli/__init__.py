@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = make_parser().parse_args(argv)
-        return import_module(f"ttm_sk.cli.{arguments.command}").run(arguments)
+        return import_module(f"ttm_sk.cli.{arguments.command.replace('-', '_')}").run(arguments)
     except TTMError as error:
         return _fail(str(error), BAD_INPUT)
     except BrokenPipeError:  # whoever read our output (`| head`) has left; files are written before

@@ -39,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_pretrain(commands)
     _add_finetune(commands)
     _add_evaluate(commands)
+    _add_gift_eval(commands)
     return parser
 
 
@@ -190,6 +191,83 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     _add_model(command)
     command.add_argument("--output", metavar="FILE", help="write the scores of every window")
     command.add_argument("--plot", metavar="FILE", help="write a picture of the newest window (needs the extra 'plot')")
+
+
+def _add_gift_eval(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands, "gift-eval", "measure a forecaster on the GIFT-Eval benchmark", "ttm-sk gift-eval run -h"
+    )
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    _add_gift_eval_run(actions)
+    _add_gift_eval_compare(actions)
+    _add_gift_eval_head_to_head(actions)
+
+
+def _add_gift_eval_run(actions: argparse._SubParsersAction) -> None:
+    command = _command(
+        actions,
+        "run",
+        "forecast and score the benchmark's tasks; the same command goes on where it was stopped",
+        "ttm-sk gift-eval run --storage gift_eval --model ttm-tiny --output results/ttm-tiny\n"
+        "         ttm-sk gift-eval run --storage gift_eval --config ett1/H m4_weekly --output results/theta \\\n"
+        "             --forecaster sktime.forecasting.theta:ThetaForecaster --set deseasonalize=false",
+    )
+    command.add_argument("--storage", required=True, metavar="DIR", help="the benchmark's data sets, a folder each")
+    command.add_argument(
+        "--config", nargs="+", metavar="NAME", help="saugeen/D/short, saugeen/D, saugeen (default: all)"
+    )
+    command.add_argument("--term", nargs="+", choices=("short", "medium", "long"), help="terms (default: all)")
+    command.add_argument("--output", required=True, metavar="FOLDER", help="all_results.csv, config.json, runs.csv")
+    contender = command.add_mutually_exclusive_group()
+    contender.add_argument("--model", metavar="M", help="name or path of weights (default: ttm-tiny)")
+    contender.add_argument("--forecaster", metavar="MODULE:CLASS", help="an sktime forecaster, fitted to each window")
+    contender.add_argument("--baseline", choices=("seasonal-naive",), help="what the leaderboard divides by")
+    command.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="parameters of --forecaster; its sp is the season"
+    )
+    command.add_argument("--effort", metavar="E", help="of --model (default: the strongest that there is)")
+    command.add_argument("--name", metavar="NAME", help="the model's name in the results (default: by what it is)")
+    command.add_argument("--batch-size", type=_whole, default=256, metavar="N", help="series in a pass of --model")
+    command.add_argument("--device", default="auto", help="of --model: auto, cpu or cuda (default: auto)")
+
+
+def _add_gift_eval_compare(actions: argparse._SubParsersAction) -> None:
+    command = _command(
+        actions,
+        "compare",
+        "set results beside published models on the same tasks",
+        "ttm-sk gift-eval compare results/ttm-tiny --output table.md --plot table.png",
+    )
+    command.add_argument("results", nargs="+", metavar="FOLDER", help="of gift-eval run; wins are those of the first")
+    command.add_argument("--models", nargs="+", metavar="NAME", help="published models (default: six; 'all': all)")
+    command.add_argument("--output", metavar="FILE", help="write the tables as Markdown (.md)")
+    command.add_argument("--plot", metavar="FILE", help="write a picture (.png, .svg, .pdf; needs the extra 'plot')")
+
+
+def _add_gift_eval_head_to_head(actions: argparse._SubParsersAction) -> None:
+    command = _command(
+        actions,
+        "head-to-head",
+        "this package and TabPFN-TS on the same windows: accuracy, seconds, memory",
+        "ttm-sk gift-eval head-to-head --storage gift_eval --config ett1/H/short us_births/D --forecasts 20 \\\n"
+        "             --tabpfn-weights tabpfn-v2-regressor.ckpt --output head_to_head.csv",
+    )
+    command.add_argument("--storage", required=True, metavar="DIR", help="the benchmark's data sets, a folder each")
+    command.add_argument(
+        "--config", nargs="+", required=True, metavar="NAME", help="saugeen/D/short, saugeen/D, saugeen"
+    )
+    command.add_argument("--term", nargs="+", choices=("short", "medium", "long"), help="terms (default: all)")
+    command.add_argument(
+        "--forecasts", type=_whole, metavar="N", help="windows of each task (default: all, hours with TabPFN on a CPU)"
+    )
+    command.add_argument("--tabpfn-weights", metavar="FILE", help="of TabPFN (default: where its package keeps them)")
+    command.add_argument(
+        "--random-weights", action="store_true", help="no weights of TabPFN: random ones, for seconds and memory alone"
+    )
+    command.add_argument("--context-length", type=_whole, metavar="N", help="newest steps for TabPFN (default: 32768)")
+    command.add_argument("--threads", type=_whole, metavar="N", help="of each process (default: torch's)")
+    command.add_argument("--output", metavar="FILE", help="write the rows with hashes and commit (.csv)")
+    _add_model(command)
 
 
 def _command(commands: argparse._SubParsersAction, name: str, summary: str, example: str) -> argparse.ArgumentParser:

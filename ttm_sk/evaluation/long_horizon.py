@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.long_horizon_sets import LongHorizonSet, read_long_horizon_set
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, HorizonError
-from ttm_sk.inference.forecasting import check_effort, forecast_series
+from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
+from ttm_sk.inference.resolution import ReadingMixture
+from ttm_sk.models.ttm import TTM
 from ttm_sk.scoring import metrics
 
 __all__ = ["HORIZONS", "beside_published", "long_horizon", "published_rows"]
@@ -63,7 +66,8 @@ def long_horizon(
     horizons
         Steps ahead. Beyond the model's own horizon its forecast is fed back, as :func:`forecast_series` says.
     effort
-        ``"plain"`` or ``"fast"``, as in :class:`~ttm_sk.TTMForecaster`.
+        ``"plain"``, ``"fast"`` or ``"best"``, as in :class:`~ttm_sk.TTMForecaster`. What ``"best"`` mixes is chosen
+        once for each horizon, on what precedes the test part.
     context_length
         Newest steps to use; None uses all that the model can see.
     stride
@@ -76,8 +80,8 @@ def long_horizon(
     -------
     DataFrame
         A row a horizon: dataset, horizon, mse, mae (of standardised values), n_windows, n_channels, context_length,
-        effort, stride, weights (hash), set_seconds (of the data set with all horizons: every window is forecast
-        once, as far as its longest horizon, and shorter ones are the beginning of that).
+        effort, stride, weights (hash), set_seconds (of the data set with all horizons: but for ``"best"``,
+        every window is forecast once, as far as its longest horizon, and shorter ones are the beginning of that).
 
     Raises
     ------
@@ -95,17 +99,24 @@ def long_horizon(
     _check(horizons, stride=stride, batch_size=batch_size, context_length=context_length)
     data = csv if isinstance(csv, LongHorizonSet) else read_long_horizon_set(csv)
     module = checkpoint.build().to(resolve_device(device))
-    seen = min(module.context_length, context_length or module.context_length)
     n_at_once = max(1, batch_size // len(data.values))
+    settings: dict[str, Any] = {"effort": effort, "batch_size": n_at_once, "context_length": context_length}
     errors = {horizon: _Errors() for horizon in sorted(set(horizons))}
     began = time.perf_counter()
-    for reach, starts in _batches(data, list(errors), stride=stride, n_at_once=n_at_once):
-        histories = [data.values[:, max(0, start - seen) : start] for start in starts]
-        forecast = forecast_series(module, histories, reach, effort=effort, batch_size=n_at_once, context_length=seen)
-        _score(errors, data, starts, forecast[..., 0])
-    seconds = time.perf_counter() - began
-    facts = {"context_length": seen, "effort": effort, "stride": stride, "weights": checkpoint.hash}
-    return pd.DataFrame([_row(data, horizon, errors[horizon]) | facts | {"set_seconds": seconds} for horizon in errors])
+    for some in [[horizon] for horizon in errors] if effort == "best" else [list(errors)]:
+        readings = _readings(module, data, max(some), **settings)
+        for reach, starts in _batches(data, some, stride=stride, n_at_once=n_at_once):
+            histories = [data.values[:, :start] for start in starts]
+            forecast = forecast_series(module, histories, reach, readings=readings, **settings)[..., 0]
+            _score({horizon: errors[horizon] for horizon in some}, data, starts, forecast)
+    facts = {
+        "context_length": min(module.context_length, context_length or module.context_length),
+        "effort": effort,
+        "stride": stride,
+        "weights": checkpoint.hash,
+        "set_seconds": time.perf_counter() - began,
+    }
+    return pd.DataFrame([_row(data, horizon, errors[horizon]) | facts for horizon in errors])
 
 
 def published_rows(*, kind: str = "zero-shot") -> pd.DataFrame:
@@ -155,6 +166,15 @@ def beside_published(results: pd.DataFrame, *, kind: str = "zero-shot") -> pd.Da
     wide = wide[list(dict.fromkeys(names))]
     measured = results.set_index(["dataset", "horizon"])[["mse", "mae"]]
     return measured.join(wide.rename_axis(columns=None))
+
+
+def _readings(
+    module: TTM, data: LongHorizonSet, horizon: int, *, effort: str, **settings: Any
+) -> ReadingMixture | None:
+    """What ``"best"`` mixes, chosen on what precedes the test part alone."""
+    if effort != "best":
+        return None
+    return select_readings(module, [data.values[:, : data.test_start]], horizon, **settings)
 
 
 def _batches(

@@ -11,27 +11,25 @@ from ttm_sk.data.padding import pad
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
 from ttm_sk.inference.quantiles import at_levels
+from ttm_sk.inference.readings import Fans
+from ttm_sk.inference.resolution import ReadingMixture, select
 from ttm_sk.inference.symmetry import sign_symmetric
 from ttm_sk.inference.torch_step import torch_step
 from ttm_sk.models.ttm import TTM
 
-__all__ = ["EFFORTS", "check_effort", "forecast_series"]
+__all__ = ["EFFORTS", "check_effort", "forecast_series", "select_readings"]
 
-EFFORTS = ("plain", "fast")
+EFFORTS = ("plain", "fast", "best")
 
 
 def check_effort(effort: str) -> None:
-    """Refuse an effort that does not exist, or does not exist yet.
+    """Refuse an effort that does not exist.
 
     Raises
     ------
     ConfigError
         With the choices.
     """
-    if effort == "best":
-        raise ConfigError(
-            "effort='best' (rate selection and blends) is not in this version; use effort='fast' or 'plain'"
-        )
     if effort not in EFFORTS:
         raise ConfigError(f"unknown effort {effort!r}; choose one of {', '.join(map(repr, EFFORTS))}")
 
@@ -43,6 +41,7 @@ def forecast_series(
     *,
     levels: Sequence[float] = (0.5,),
     effort: str = "fast",
+    readings: ReadingMixture | None = None,
     batch_size: int = 256,
     context_length: int | None = None,
     resolution: int | None = None,
@@ -61,7 +60,10 @@ def forecast_series(
         Quantile levels, in (0, 1).
     effort
         ``"plain"``: one pass, and the median fed back; ``"fast"``: the sign-symmetric average of two, and five
-        quantiles fed back, each as a future of its own.
+        quantiles fed back, each as a future of its own; ``"best"``: on top of that the mixture of readings (coarser, by
+        phase, of a shorter past) that did best on the past of these histories.
+    readings
+        What :func:`select_readings` chose, for ``"best"``; None chooses from ``histories``.
     batch_size
         Rows in one pass.
     context_length
@@ -78,7 +80,8 @@ def forecast_series(
     Raises
     ------
     ConfigError, DataError, HorizonError
-        For an unknown effort or level, a history without a value, a horizon or context length below 1.
+        For an unknown effort or level, a history without a value, a horizon or context length below 1, or readings for
+        another effort than ``"best"``.
 
     Examples
     --------
@@ -88,32 +91,88 @@ def forecast_series(
     (2, 12, 3)
     """
     check_effort(effort)
+    if readings is not None and effort != "best":
+        raise ConfigError(f"readings are for effort='best', found effort={effort!r}; leave one of them out")
     _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
-    if isinstance(histories, np.ndarray) and histories.ndim == 1:
-        raise DataError("found one array of numbers, expected several histories; pass [history]")
-    histories = list(histories)
-    longest = min(module.context_length, context_length or module.context_length)
-    config = module.config
     _check_feedback(module, horizon)
-    padded = pad(
-        histories, context_length=longest, keeps_units=config.keeps_unobserved, counts_padding=config.pads_count
-    )
-    step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
+    rows = _with_channels(histories)
+    fans = _fans(module, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
     known = module.levels or (0.5,)
-    if effort == "fast":
+    if effort == "best":
+        fans = (readings or _select(fans, rows, horizon, known)).of(fans)
+    quantiles = at_levels(fans(rows, horizon), known=known, wanted=levels)
+    return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
+
+
+def select_readings(
+    module: TTM,
+    histories: Sequence[np.ndarray] | np.ndarray,
+    horizon: int,
+    *,
+    batch_size: int = 256,
+    context_length: int | None = None,
+    resolution: int | None = None,
+) -> ReadingMixture:
+    """The readings that ``effort="best"`` mixes, chosen on the past of these histories alone.
+
+    Arguments and errors as in :func:`forecast_series`; see :func:`ttm_sk.inference.resolution.select`.
+
+    Examples
+    --------
+    >>> from ttm_sk import load_checkpoint
+    >>> module = load_checkpoint("ttm-tiny").build()
+    >>> select_readings(module, [np.arange(20.0)], 4).weights
+    (1.0,)
+    """
+    _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
+    _check_feedback(module, horizon)
+    rows = _with_channels(histories)
+    fans = _fans(module, effort="best", batch_size=batch_size, context_length=context_length, resolution=resolution)
+    return _select(fans, rows, horizon, module.levels or (0.5,))
+
+
+def _select(fans: Fans, rows: list[np.ndarray], horizon: int, levels: Sequence[float]) -> ReadingMixture:
+    pad(rows, context_length=max((row.shape[-1] for row in rows), default=1))  # refuses what cannot be forecast
+    return select(fans, rows, horizon=horizon, levels=levels)
+
+
+def _fans(module: TTM, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None) -> Fans:
+    """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
+    known = module.levels or (0.5,)
+    longest = min(module.context_length, context_length or module.context_length)
+    step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
+    paths = [0.5]
+    if effort != "plain":
         _check_symmetric(known)
         step = sign_symmetric(step)
-    scaled = rollout.forecast(
-        step,
-        padded.context,
-        padded.observed,
-        horizon=horizon,
-        context_length=longest,
-        levels=known,
-        paths=[level for level in rollout.FIVE_PATHS if level in known] if effort == "fast" else [0.5],
-    )
-    quantiles = at_levels(padded.restore(scaled), known=known, wanted=levels)
-    return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
+        paths = [level for level in rollout.FIVE_PATHS if level in known]
+
+    def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        padded = pad(
+            histories,
+            context_length=longest,
+            keeps_units=module.config.keeps_unobserved,
+            counts_padding=module.config.pads_count,
+        )
+        scaled = rollout.forecast(
+            step,
+            padded.context,
+            padded.observed,
+            horizon=horizon,
+            context_length=longest,
+            levels=known,
+            paths=paths,
+        )
+        return padded.restore(scaled)
+
+    return fans
+
+
+def _with_channels(histories: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
+    """Float64 arrays ``(channel, time)``; what is not an array of numbers is left to :func:`pad` to refuse."""
+    if isinstance(histories, np.ndarray) and histories.ndim == 1:
+        raise DataError("found one array of numbers, expected several histories; pass [history]")
+    return [np.atleast_2d(np.asarray(history, dtype=np.float64)) for history in histories]
 
 
 def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) -> None:
@@ -138,7 +197,8 @@ def _check_feedback(module: TTM, horizon: int) -> None:
 def _check_symmetric(levels: Sequence[float]) -> None:
     if not np.allclose(levels, 1 - np.asarray(levels)[::-1], rtol=0, atol=1e-9):
         raise ConfigError(
-            f"effort='fast' needs levels that are symmetric around 0.5, found {tuple(levels)}; use effort='plain'"
+            f"effort='fast' and 'best' need levels that are symmetric around 0.5, found {tuple(levels)};"
+            " use effort='plain'"
         )
 
 

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ttm_sk.layers.cycles import CycleHead
+from ttm_sk.layers.seasonal import CLUES, Seasons
+
 __all__ = ["PointHead", "QuantileHead", "monotone_quantiles"]
+
+
+BOTTLENECK = 12  # features through which the hidden layer speaks to the cycle head
 
 
 class PointHead(nn.Module):
@@ -33,11 +39,11 @@ class QuantileHead(nn.Module):
     The median is predicted directly (with a linear shortcut around the activation); every other quantile is its
     neighbour towards the median plus or minus a positive step, so they cannot cross. The last value and how rough the
     series is (its anchor) and seasonal templates (:mod:`ttm_sk.layers.seasonal`) enter the hidden layer and, through
-    learnt gates of their own, the median.
+    learnt gates of their own, the median. With ``cycle_width`` a :class:`~ttm_sk.layers.cycles.CycleHead` corrects what
+    comes out.
 
-    ``forward``: features ``(batch, channel, patch, feature)``, anchor ``(batch, channel, 2)``, templates
-    ``(batch, channel, template, horizon)`` and their clues ``(batch, channel, template, clue)`` ->
-    ``(batch, channel, horizon, quantile)``.
+    ``forward``: features ``(batch, channel, patch, feature)``, anchor ``(batch, channel, 2)``, and
+    :class:`~ttm_sk.layers.seasonal.Seasons` where there are templates -> ``(batch, channel, horizon, quantile)``.
     """
 
     def __init__(
@@ -49,7 +55,7 @@ class QuantileHead(nn.Module):
         levels: tuple[float, ...],
         dropout: float,
         n_templates: int,
-        n_clues: int,
+        cycle_width: int = 0,
     ) -> None:
         super().__init__()
         self.horizon, self.levels, self.median = horizon, levels, levels.index(0.5)
@@ -59,8 +65,19 @@ class QuantileHead(nn.Module):
         self.skip = nn.Linear(width, horizon, bias=False)
         self.anchor = nn.Linear(2, width, bias=False)
         self.anchor_gate = nn.Linear(width, 2)
-        self.template = nn.Linear(n_templates * (horizon + n_clues), width, bias=False) if n_templates else None
+        self.template = nn.Linear(n_templates * (horizon + len(CLUES)), width, bias=False) if n_templates else None
         self.gate = nn.Linear(width, n_templates) if n_templates else None
+        self.cycles = (
+            CycleHead(
+                n_templates=n_templates,
+                n_features=width,
+                width=cycle_width,
+                bottleneck=BOTTLENECK,
+                n_levels=len(levels),
+            )
+            if cycle_width
+            else None
+        )
         self._start_as_a_normal_fan()
 
     def _start_as_a_normal_fan(self) -> None:
@@ -74,19 +91,20 @@ class QuantileHead(nn.Module):
             self.output.weight.mul_(0.3)
             self.output.bias.copy_(torch.tensor(bias).repeat(self.horizon))
 
-    def forward(
-        self, features: Tensor, anchor: Tensor, templates: Tensor | None = None, clues: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, features: Tensor, anchor: Tensor, seasons: Seasons | None = None) -> Tensor:
         hidden = self.hidden(self.dropout(features.flatten(-2))) + self.anchor(anchor.to(features.dtype))
-        if self.template is not None and templates is not None and clues is not None:
-            hidden = hidden + self.template(torch.cat([templates.flatten(-2), clues.flatten(-2)], dim=-1))
+        if self.template is not None and seasons is not None:
+            seen = torch.cat([seasons.templates.flatten(-2), seasons.clues.flatten(-2)], dim=-1)
+            hidden = hidden + self.template(seen.to(features.dtype))
         centre = self.skip(hidden).float()
         hidden = functional.gelu(hidden)
         raw = self.output(hidden).unflatten(-1, (self.horizon, len(self.levels))).float()
         centre = centre + self._anchor_trust(hidden) * anchor[..., :1].float()
-        if self.gate is not None and templates is not None and clues is not None:
-            trust = torch.sigmoid(self.gate(hidden)).float() * clues[..., 0].float()
-            centre = centre + torch.einsum("bct,bcth->bch", trust, templates.float())
+        if self.gate is not None and seasons is not None:
+            trust = torch.sigmoid(self.gate(hidden)).float() * seasons.clues[..., 0].float()
+            centre = centre + torch.einsum("bct,bcth->bch", trust, seasons.templates.float())
+        if self.cycles is not None and seasons is not None:
+            raw = raw + self.cycles(seasons.cycles, seasons.templates, hidden)
         return monotone_quantiles(raw, centre, median=self.median)
 
     def _anchor_trust(self, hidden: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ context is folded over it. The head decides, by learnt gates, how far to trust i
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["CLUES", "last_value_and_roughness", "seasonal_templates"]
+__all__ = ["CLUES", "N_CYCLES", "Seasons", "last_value_and_roughness", "seasonal_templates"]
 
 # What the head is told about each template: the autocorrelation at its period, the logarithm of the
 # period, how many cycles the history holds, and whether a period was found at all.
@@ -20,10 +21,25 @@ MINIMUM_PERIOD = 2
 NEAR_BEST = 0.9
 LONGER_BY = 1.5
 ROUGHNESS_PAST = 256
+N_CYCLES = 8
 MEMORY = 0.7  # weight of a cycle relative to the next newer one
 
 
-def seasonal_templates(values: Tensor, weight: Tensor, *, horizon: int, n_templates: int) -> tuple[Tensor, Tensor]:
+class Seasons(NamedTuple):
+    """What the strongest cycles say of the future steps.
+
+    ``templates`` ``(batch, channel, template, horizon)``: the recency-weighted mean profile, zeros where no cycle is
+    found. ``clues`` ``(batch, channel, template, clue)``: see :data:`CLUES`; the strength lies in [0, 1]. ``cycles``
+    ``(batch, channel, template, cycle, horizon)``: what each of the newest :data:`N_CYCLES` cycles, newest first, had
+    at the phase of each future step, less the template; 0 where nothing was observed.
+    """
+
+    templates: Tensor
+    clues: Tensor
+    cycles: Tensor
+
+
+def seasonal_templates(values: Tensor, weight: Tensor, *, horizon: int, n_templates: int) -> Seasons:
     """For each of the strongest cycles, the recency-weighted mean profile read on over the horizon.
 
     Parameters
@@ -38,17 +54,17 @@ def seasonal_templates(values: Tensor, weight: Tensor, *, horizon: int, n_templa
 
     Returns
     -------
-    templates : Tensor
-        ``(batch, channel, template, horizon)``; zeros where no cycle is found.
-    clues : Tensor
-        ``(batch, channel, template, clue)``, see :data:`CLUES`; the strength lies in [0, 1].
+    Seasons
+        See there.
 
     Examples
     --------
     >>> wave = torch.sin(torch.arange(96.0) * torch.pi / 6).reshape(1, 1, 96)
-    >>> template, clues = seasonal_templates(wave, torch.ones_like(wave), horizon=3, n_templates=1)
+    >>> template, clues, cycles = seasonal_templates(wave, torch.ones_like(wave), horizon=3, n_templates=1)
     >>> template.round(decimals=2)
     tensor([[[[0.0000, 0.5000, 0.8700]]]])
+    >>> cycles.shape, cycles.abs().max() < 1e-6
+    (torch.Size([1, 1, 1, 8, 3]), tensor(True))
     """
     shape = values.shape[:2]
     x, w = values.flatten(0, 1).float(), weight.flatten(0, 1).float()
@@ -59,8 +75,7 @@ def seasonal_templates(values: Tensor, weight: Tensor, *, horizon: int, n_templa
         period, strength = _best_period(acf, shortest_allowed=shortest_allowed, longest_allowed=longest)
         found.append(_fold(x, w, period, strength, longest=longest, horizon=horizon))
         shortest_allowed = torch.where(strength > 0, (period.float() * LONGER_BY).ceil().long() + 1, longest + 1)
-    templates, clues = (torch.stack(part, dim=1) for part in zip(*found, strict=True))
-    return templates.unflatten(0, shape), clues.unflatten(0, shape)
+    return Seasons(*(torch.stack(part, dim=1).unflatten(0, shape) for part in zip(*found, strict=True)))
 
 
 def last_value_and_roughness(values: Tensor, weight: Tensor) -> Tensor:
@@ -133,20 +148,20 @@ def _best_period(acf: Tensor, *, shortest_allowed: Tensor, longest_allowed: Tens
 
 
 def _fold(
-    x: Tensor, w: Tensor, period: Tensor, strength: Tensor, *, longest: Tensor, horizon: int, max_cycles: int = 8
-) -> tuple[Tensor, Tensor]:
-    """The profile of the last ``max_cycles`` cycles, newer ones counting more, at the phases of the future steps."""
+    x: Tensor, w: Tensor, period: Tensor, strength: Tensor, *, longest: Tensor, horizon: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The profile of the newest cycles, newer ones counting more, at the phases of the future steps; and the cycles."""
     length = x.shape[-1]
-    ahead = torch.arange(horizon, device=x.device)
-    back = ahead[None] % period[:, None]
-    total, norm = torch.zeros_like(back, dtype=x.dtype), torch.zeros_like(back, dtype=x.dtype)
-    for cycle in range(1, max_cycles + 1):
-        index = length - cycle * period[:, None] + back
-        inside = index.clamp(min=0)
-        share = w.gather(-1, inside) * (index >= 0) * MEMORY ** (cycle - 1)
-        total, norm = total + share * x.gather(-1, inside), norm + share
+    back = torch.arange(horizon, device=x.device)[None] % period[:, None]
+    age = torch.arange(1, N_CYCLES + 1, device=x.device)[None, :, None]
+    index = length - age * period[:, None, None] + back[:, None]
+    inside = index.clamp(min=0).flatten(1)
+    seen = w.gather(-1, inside).unflatten(-1, (N_CYCLES, horizon)) * (index >= 0)
+    past = x.gather(-1, inside).unflatten(-1, (N_CYCLES, horizon))
+    share = seen * MEMORY ** (age - 1)
     is_found = (strength > 0).to(x.dtype)
-    template = total / norm.clamp(min=1e-6) * is_found[:, None]
+    template = (share * past).sum(1) / share.sum(1).clamp(min=1e-6) * is_found[:, None]
+    cycles = (past - template[:, None]) * seen * is_found[:, None, None]
     log_period = torch.log2(period.to(x.dtype)) / 5 * is_found
     n_cycles = (2 * longest / period).to(x.dtype).clamp(max=16) / 8 * is_found
-    return template, torch.stack([strength, log_period, n_cycles, is_found], dim=-1)
+    return template, torch.stack([strength, log_period, n_cycles, is_found], dim=-1), cycles

@@ -183,10 +183,10 @@ class TTM(nn.Module):
         anchor = last_value_and_roughness(values, weight)
         if not self.config.n_templates:
             return self.head(features, anchor)
-        templates, clues = seasonal_templates(
+        seasons = seasonal_templates(
             values, weight, horizon=self.config.prediction_length, n_templates=self.config.n_templates
         )
-        return self.head(features, anchor, templates.to(features.dtype), clues.to(features.dtype))
+        return self.head(features, anchor, seasons)
 
     def _select(self, scaled: Tensor) -> Tensor:
         """The target channels and the steps that are kept."""

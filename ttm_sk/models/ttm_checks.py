@@ -33,6 +33,7 @@ NOT_NEGATIVE = (
     "decoder_layers",
     "head_width",
     "n_templates",
+    "cycle_width",
     "n_resolutions",
     "minimum_variance",
     "narrowest_part",
@@ -132,6 +133,8 @@ def _check_head(c: TTMConfig) -> None:
         if c.n_templates:
             raise ConfigError("seasonal templates need a quantile head: give levels, or n_templates=0")
         return
+    if c.cycle_width and not c.n_templates:
+        raise ConfigError(f"cycle_width={c.cycle_width} needs seasonal templates: n_templates of at least 1")
     if list(c.levels) != sorted(set(c.levels)) or not 0 < c.levels[0] <= c.levels[-1] < 1 or 0.5 not in c.levels:
         raise ConfigError(f"levels={c.levels} must ascend inside (0, 1) and contain 0.5")
     if c.head_width < 1:

@@ -50,8 +50,9 @@ class TTMConfig:
         Quantile levels (ascending, with .5) and the hidden width of their head; no levels make a point head.
     with_flags
         Whether observed flags stand beside the values of each patch.
-    n_templates
-        Seasonal templates that the quantile head is shown.
+    n_templates, cycle_width
+        Seasonal templates that the quantile head is shown, and the hidden width of the small network that reads the
+        newest cycles one by one (0 leaves it out).
     n_resolutions
         Size of the resolution prefix's vocabulary; 0 means no prefix.
     scaling, scaling_length, minimum_variance
@@ -116,6 +117,7 @@ class TTMConfig:
     head_width: int = 0
     with_flags: bool = False
     n_templates: int = 0
+    cycle_width: int = 0
     n_resolutions: int = 0
     scaling: str = "std"
     scaling_length: int = 0
@@ -157,6 +159,7 @@ class TTMConfig:
             head_width=112,
             with_flags=True,
             n_templates=2,
+            cycle_width=32,
             scaling="asinh",
             scaling_length=512,
             minimum_variance=0.0,

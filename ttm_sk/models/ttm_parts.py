@@ -9,7 +9,6 @@ from torch import nn
 from ttm_sk.layers.exogenous import ForecastMixing
 from ttm_sk.layers.heads import PointHead, QuantileHead
 from ttm_sk.layers.mixing import AdaptiveLevel, MixerLayer
-from ttm_sk.layers.seasonal import CLUES
 from ttm_sk.models.ttm_config import TTMConfig
 
 __all__ = ["make_backbone", "make_decoder", "make_forecast_mixing", "make_head"]
@@ -42,7 +41,7 @@ def make_head(c: TTMConfig) -> nn.Module:
         levels=c.levels,
         dropout=c.head_dropout,
         n_templates=c.n_templates,
-        n_clues=len(CLUES),
+        cycle_width=c.cycle_width,
     )
 
 

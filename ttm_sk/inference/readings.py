@@ -1,0 +1,144 @@
+"""Other ways to read one series: coarser, as block means, or phase by phase, as one series per hour of the day.
+
+A reading turns a forecast function into another one of the same kind. A small model holds a cycle of 24 steps better
+than one of 288, and sees further back where a step is an hour instead of five minutes (coarser); and it follows 24
+series of one value a day more surely than one series of 24 values a day whose weeks differ (by phase). Which reading
+suits a data set, its own past tells: :mod:`ttm_sk.inference.resolution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ttm_sk.errors import ConfigError
+
+__all__ = ["AS_IT_IS", "Fans", "Reading", "at_rate", "by_phase"]
+
+# (histories, each (channel, time) with NaN where nothing was observed; horizon)
+# -> float64 (series, channel, horizon, quantile)
+Fans = Callable[[Sequence[np.ndarray], int], np.ndarray]
+LEAST_BLOCKS = 16  # what a coarser history must have left
+LEAST_CYCLES = 8  # what each phase must have seen
+
+
+@dataclass(frozen=True, order=True)
+class Reading:
+    """How a series is read.
+
+    Its newest ``context`` steps (0: all), ``rate`` of them averaged into one, and then as one series for each of
+    ``period`` phases.
+
+    Examples
+    --------
+    >>> str(Reading(rate=4)), str(Reading(period=24)), str(Reading())
+    ('rate 4', 'period 24', 'as it is')
+    """
+
+    rate: int = 1
+    period: int = 1
+    context: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rate < 1 or self.period < 1 or self.context < 0:
+            raise ConfigError(
+                "a reading has a rate and a period of at least 1, and a context of at least 0;"
+                f" found {self.rate}, {self.period} and {self.context}"
+            )
+
+    def __str__(self) -> str:
+        named = (("rate", self.rate, 1), ("period", self.period, 1), ("context", self.context, 0))
+        return ", ".join(f"{name} {value}" for name, value, nothing in named if value != nothing) or "as it is"
+
+    def of(self, forecast: Fans) -> Fans:
+        """``forecast`` on series read in this way."""
+        read = at_rate(by_phase(forecast, self.period), self.rate)
+        if self.context == 0:
+            return read
+        return lambda histories, horizon: read([history[:, -self.context :] for history in histories], horizon)
+
+    def suits(self, history: np.ndarray) -> bool:
+        """Whether ``(channel, time)`` is long enough, and no phase of it is without any observed value."""
+        if self == AS_IT_IS:
+            return True
+        blocks = _block_means(history[:, -self.context :], self.rate)
+        n_cycles = blocks.shape[-1] // self.period
+        if blocks.shape[-1] < LEAST_BLOCKS or (self.period > 1 and n_cycles < LEAST_CYCLES):
+            return False
+        return bool(np.isfinite(_phases(blocks, self.period)).any(axis=-1).all())
+
+
+AS_IT_IS = Reading()
+
+
+def at_rate(forecast: Fans, rate: int) -> Fans:
+    """``forecast`` on means over blocks of ``rate`` steps; between the middles of blocks it is interpolated.
+
+    Blocks end at the newest step; what is left over at the oldest end is not used. A block is the mean of its observed
+    values. Source: the rate layer of TimeJEPA and TimeSSM (github.com/IUseAMouse), with Chronos-Bolt and their own
+    models; here linear in each quantile.
+
+    Examples
+    --------
+    >>> last = lambda histories, horizon: np.stack([np.repeat(h[:, -1:, None], horizon, 1) for h in histories])
+    >>> at_rate(last, 2)([np.array([[1.0, 2.0, 4.0]])], 3).ravel()
+    array([3., 3., 3.])
+    """
+    if rate == 1:
+        return forecast
+
+    def coarse(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        n_blocks = -(-horizon // rate) + 1  # one more, so that the last steps lie between two middles
+        fans = forecast([_block_means(history, rate) for history in histories], n_blocks)
+        return _between_middles(fans, horizon, rate)
+
+    return coarse
+
+
+def by_phase(forecast: Fans, period: int) -> Fans:
+    """``forecast`` on one series for each phase of a cycle: all first hours of a day, all second ones, and so on.
+
+    Examples
+    --------
+    >>> last = lambda histories, horizon: np.stack([np.repeat(h[:, -1:, None], horizon, 1) for h in histories])
+    >>> by_phase(last, 3)([np.arange(7.0)[None]], 5).ravel()
+    array([4., 5., 6., 4., 5.])
+    """
+    if period == 1:
+        return forecast
+
+    def phasewise(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        n_cycles = -(-horizon // period)
+        rows = [row for history in histories for row in np.moveaxis(_phases(history, period), -2, 0)]
+        fans = forecast(rows, n_cycles).reshape(len(histories), period, histories[0].shape[0], n_cycles, -1)
+        in_order = fans.transpose(0, 2, 3, 1, 4)  # series channel cycle phase quantile
+        return in_order.reshape(*in_order.shape[:2], n_cycles * period, -1)[:, :, :horizon]
+
+    return phasewise
+
+
+def _block_means(history: np.ndarray, rate: int) -> np.ndarray:
+    """``(channel, time)`` as means of the observed values of blocks that end at the newest step; NaN without any."""
+    if rate == 1:
+        return history
+    n_blocks = history.shape[-1] // rate
+    blocks = history[:, history.shape[-1] - n_blocks * rate :].reshape(len(history), n_blocks, rate)
+    count = np.isfinite(blocks).sum(axis=-1)
+    return np.where(count > 0, np.nansum(blocks, axis=-1) / np.maximum(count, 1), np.nan)
+
+
+def _phases(history: np.ndarray, period: int) -> np.ndarray:
+    """``(channel, time)`` as ``(channel, phase, cycle)``; phase 0 is that of the step after the newest one."""
+    n_cycles = history.shape[-1] // period
+    whole = history[:, history.shape[-1] - n_cycles * period :]
+    return whole.reshape(len(history), n_cycles, period).transpose(0, 2, 1)
+
+
+def _between_middles(fans: np.ndarray, horizon: int, rate: int) -> np.ndarray:
+    """Fans of blocks, ``(series, channel, block, quantile)``, at single steps; constant before the first middle."""
+    steps = np.maximum((np.arange(horizon) + 0.5) / rate - 0.5, 0.0)
+    left = np.minimum(steps.astype(int), fans.shape[2] - 2)
+    share = (steps - left)[:, None]
+    return fans[:, :, left] * (1 - share) + fans[:, :, left + 1] * share

@@ -1,0 +1,217 @@
+"""Which readings suit a data set, chosen by a backtest on its own past and mixed.
+
+Source of the idea: the rate layer of TimeJEPA and TimeSSM (github.com/IUseAMouse), which pools the scores of all series
+of a data set and mixes the best rates; readings by phase and of a shorter past are added here. What each bought is in
+``docs/experiments.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ttm_sk.errors import ConfigError
+from ttm_sk.inference.periods import common_periods
+from ttm_sk.inference.readings import AS_IT_IS, Fans, Reading
+
+__all__ = ["ReadingMixture", "candidates", "select"]
+
+RATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+CONTEXTS = (512, 1536)
+N_SERIES = 100  # series that are backtested
+N_WINDOWS = 4  # windows of each
+LEAST_PAST = 16  # steps before a window
+LARGEST_PERIOD = 200  # beyond, a cycle is read coarser, if a rate divides it
+MOST_ROWS = 25_000  # that a reading by phase may make of the backtest
+TEMPERATURE = 0.05
+LEAST_WEIGHT = 0.02
+MOST_READINGS = 4
+LEAST_SHARE = 2 / 3  # of the windows that a reading must suit
+
+
+@dataclass(frozen=True)
+class ReadingMixture:
+    """Readings and their weights, and how each did on the past.
+
+    Attributes
+    ----------
+    readings, weights
+        What is mixed; the weights add up to 1. Fans are averaged level by level.
+    ratios
+        For every reading that was tried, its mean pinball loss on the past over that of the series as they are.
+
+    Examples
+    --------
+    >>> ReadingMixture()
+    ReadingMixture(readings=(Reading(rate=1, period=1, context=0),), weights=(1.0,))
+    """
+
+    readings: tuple[Reading, ...] = (AS_IT_IS,)
+    weights: tuple[float, ...] = (1.0,)
+    ratios: dict[Reading, float] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.readings) != len(self.weights) or not self.readings or abs(sum(self.weights) - 1) > 1e-6:
+            raise ConfigError(
+                f"a mixture has one weight a reading, 1 together; found {len(self.readings)} readings and"
+                f" weights {self.weights}"
+            )
+
+    def of(self, forecast: Fans) -> Fans:
+        """``forecast`` on every reading, averaged; a series that a reading does not suit is read by the others."""
+
+        def mixed(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+            fans, total = 0.0, np.zeros((len(histories), 1, 1, 1))
+            for reading, weight in zip(self.readings, self.weights, strict=True):
+                suited = [i for i, history in enumerate(histories) if reading.suits(history)]
+                if suited:
+                    part = reading.of(forecast)([histories[i] for i in suited], horizon)
+                    whole = np.zeros((len(histories), *part.shape[1:]))
+                    whole[suited] = weight * part
+                    fans, total[suited] = fans + whole, total[suited] + weight
+            return _where_none_suits(fans, total, forecast, histories, horizon)
+
+        return mixed
+
+
+def _where_none_suits(
+    fans: np.ndarray | float, total: np.ndarray, forecast: Fans, histories: Sequence[np.ndarray], horizon: int
+) -> np.ndarray:
+    """Weighted sums over their weights; series that no reading suits are read as they are."""
+    left = [i for i in range(len(histories)) if total[i] == 0]
+    if not left:
+        return fans / total
+    plain = forecast([histories[i] for i in left], horizon)
+    whole = np.zeros((len(histories), *plain.shape[1:])) + fans
+    whole[left] = plain
+    total[left] = 1.0
+    return whole / total
+
+
+def select(forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, levels: Sequence[float]) -> ReadingMixture:
+    """The mixture of readings that forecast the past of these histories best.
+
+    Up to 100 series are cut before each of their last four windows of ``horizon`` steps (shorter ones, where a history
+    is too short for that), every candidate forecasts what was cut off, and its mean pinball loss over all series is
+    divided by that of the series as they are: the ratio r. Weights are ``softmax(-log(r) / 0.05)``; at most four
+    readings stay, none below a weight of .02. One choice for all series: a choice for each is too noisy.
+
+    Parameters
+    ----------
+    forecast
+        See :data:`~ttm_sk.inference.readings.Fans`; its quantiles are those of ``levels``.
+    histories
+        Arrays ``(channel, time)``, NaN = not observed. Nothing beyond them is seen.
+    horizon
+        Steps that will be asked for.
+    levels
+        Quantile levels of ``forecast``.
+
+    Returns
+    -------
+    ReadingMixture
+        The series as they are, where the past is too short to tell.
+
+    Examples
+    --------
+    >>> repeat = lambda histories, horizon: np.stack([np.repeat(h[:, -1:, None], horizon, 1) for h in histories])
+    >>> hours = np.tile(np.arange(24.0), 30)[None]
+    >>> mixture = select(repeat, [hours], horizon=24, levels=(0.5,))
+    >>> [str(reading) for reading in mixture.readings]
+    ['period 24', 'period 48']
+    """
+    windows = _cut_windows(histories, horizon)
+    if not windows:
+        return ReadingMixture()
+    pasts, targets = [past for past, _ in windows], [target for _, target in windows]
+    tried = candidates(pasts, n_rows=len(pasts))
+    losses = {reading: _losses(forecast, reading, pasts, targets, levels) for reading in tried}
+    ratios = _ratios(losses)
+    return _mixture(ratios)
+
+
+def candidates(pasts: Sequence[np.ndarray], *, n_rows: int) -> list[Reading]:
+    """What is worth trying: as they are, coarser, by phase of their common periods, with a shorter past."""
+    longest = max(past.shape[-1] for past in pasts)
+    by_phase = (_by_phase(period) for period in common_periods(pasts))
+    return [
+        AS_IT_IS,
+        *(Reading(rate=rate) for rate in RATES),
+        *(reading for reading in by_phase if reading is not None and reading.period * n_rows <= MOST_ROWS),
+        *(Reading(context=context) for context in CONTEXTS if context < longest),
+    ]
+
+
+def _by_phase(period: int) -> Reading | None:
+    """At the finest rate that leaves at most 200 phases; whole where no rate divides a period of up to 400."""
+    for rate in (1, *RATES):
+        if period % rate == 0 and period // rate <= LARGEST_PERIOD:
+            return Reading(rate=rate, period=period // rate)
+    return Reading(period=period) if period <= 2 * LARGEST_PERIOD else None
+
+
+def _cut_windows(histories: Sequence[np.ndarray], horizon: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pasts and what followed them, ``(channel, time)`` each."""
+    chosen = np.unique(np.linspace(0, len(histories) - 1, min(N_SERIES, len(histories))).astype(int))
+    windows = []
+    for history in (histories[i] for i in chosen):
+        length = min(horizon, max(1, history.shape[-1] // 4))
+        for cut in range(history.shape[-1] - length, LEAST_PAST - 1, -length)[:N_WINDOWS]:
+            past, target = history[:, :cut], history[:, cut : cut + length]
+            if np.isfinite(past).any(axis=-1).all() and np.isfinite(target).any():
+                windows.append((past, target))
+    return windows
+
+
+def _losses(
+    forecast: Fans,
+    reading: Reading,
+    pasts: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    levels: Sequence[float],
+) -> np.ndarray:
+    """Mean pinball loss of each window, NaN where the reading does not suit it."""
+    losses = np.full(len(pasts), np.nan)
+    suited = np.array([reading.suits(past) for past in pasts])
+    if suited.mean() < LEAST_SHARE:
+        return losses
+    lengths = np.array([target.shape[-1] for target in targets])
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(suited & (lengths == length))
+        if len(rows):
+            fans = reading.of(forecast)([pasts[i] for i in rows], int(length))
+            losses[rows] = _pinball(np.stack([targets[i] for i in rows]), fans, np.asarray(levels))
+    return losses
+
+
+def _pinball(target: np.ndarray, fans: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Mean over channels, observed steps and levels, ``(window,)``."""
+    missed = target[..., None] - fans
+    return np.nanmean(np.maximum(levels * missed, (levels - 1) * missed), axis=(1, 2, 3))
+
+
+def _ratios(losses: dict[Reading, np.ndarray]) -> dict[Reading, float]:
+    """Pooled loss over that of the series as they are, on the windows that both can forecast."""
+    ratios = {AS_IT_IS: 1.0}
+    plain = losses[AS_IT_IS]
+    for reading, loss in losses.items():
+        both = np.isfinite(loss) & np.isfinite(plain)
+        if reading != AS_IT_IS and both.mean() >= LEAST_SHARE and plain[both].sum() > 0:
+            ratios[reading] = float(loss[both].sum() / plain[both].sum())
+    return ratios
+
+
+def _mixture(ratios: dict[Reading, float]) -> ReadingMixture:
+    best_first = sorted(ratios, key=lambda reading: (ratios[reading], reading))
+    logs = np.log(np.maximum([ratios[reading] for reading in best_first], 1e-12))
+    weights = np.exp((logs[0] - logs) / TEMPERATURE)
+    weights = weights[:MOST_READINGS] / weights.sum()
+    kept = weights >= LEAST_WEIGHT
+    weights = weights[kept] / weights[kept].sum()
+    return ReadingMixture(tuple(_first(best_first, kept)), tuple(weights.tolist()), ratios)
+
+
+def _first(readings: Iterable[Reading], kept: np.ndarray) -> list[Reading]:
+    return [reading for reading, is_kept in zip(readings, kept, strict=False) if is_kept]
