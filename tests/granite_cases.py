@@ -147,10 +147,10 @@ def draw_weights(values: dict[str, Any], *, dtype: torch.dtype = torch.float32) 
     module = TTM(ttm_config(values))
     state = module.state_dict()
     names = granite_names(state, module.config)
-    return {names[name]: _tensor(names[name], value).to(dtype) for name, value in state.items()}
+    return {names[name]: draw_tensor(names[name], value).to(dtype) for name, value in state.items()}
 
 
-def _tensor(name: str, like: Tensor) -> Tensor:
+def draw_tensor(name: str, like: Tensor) -> Tensor:
     if not like.dtype.is_floating_point:
         return torch.full_like(like, 3)
     if name.endswith("position_enc") and like.std() < 0.2:
@@ -159,7 +159,7 @@ def _tensor(name: str, like: Tensor) -> Tensor:
     drawn = torch.from_numpy(rng.standard_normal(tuple(like.shape)))
     if name.endswith("running_var"):
         return 0.5 + drawn.abs()
-    if ".norm" in name:
+    if "norm" in name:
         return (1.0 if name.endswith("weight") else 0.0) + 0.3 * drawn
     return drawn / max(like.shape[-1], 4) ** 0.5
 

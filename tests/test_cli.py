@@ -291,7 +291,7 @@ WRONG_DATA = {
     "panel without id": (lambda t: stores(t, 2), [], r"duplicate time stamps .*--id"),
     "bad frequency": (lambda t: t, ["--freq", "often"], r"found freq='often'"),
     "level": (lambda t: t, ["--levels", ".999"], r"level 0\.999; this checkpoint knows levels from 0\.05 to 0\.95"),
-    "effort": (lambda t: t, ["--effort", "best"], r"effort='best'"),
+    "effort": (lambda t: t, ["--effort", "quick"], r"effort 'quick'; choose one of 'plain', 'fast', 'best'"),
     "device": (lambda t: t, ["--device", "abacus"], r"device='abacus'"),
     "output": (lambda t: t, ["--output", "out.xlsx"], r"--output: found 'out.xlsx', expected .*\.parquet"),
     "plot": (lambda t: t, ["--plot", "out.gif"], r"--plot: found 'out.gif', expected .*\.png"),

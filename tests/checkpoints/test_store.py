@@ -192,7 +192,7 @@ def test_when_the_format_is_newer_then_the_error_says_to_update(saved):
 
 @pytest.mark.parametrize(("key", "value"), [("architecture", "tirex"), ("kind", "training run")])
 def test_when_the_file_holds_another_thing_then_it_raises(saved, key, value):
-    with pytest.raises(CheckpointError, match="expected a 'ttm' checkpoint"):
+    with pytest.raises(CheckpointError, match=f"holds '{value}', expected a checkpoint of 'ttm'"):
         load_checkpoint(rewrite(saved, **{key: value}))
 
 

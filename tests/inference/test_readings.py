@@ -85,14 +85,14 @@ def test_when_a_context_is_given_then_only_the_newest_steps_are_read():
     ],
 )
 def test_when_the_history_is_short_then_a_reading_may_not_suit(reading, length, suits):
-    assert reading.suits(np.arange(length * 1.0)[None]) is suits
+    assert reading.suits(np.arange(length * 1.0)[None], seen=4096) is suits
 
 
 def test_when_a_phase_was_never_observed_then_reading_by_phase_does_not_suit():
     days = np.arange(240.0)[None].copy()
     days[:, 3::12] = np.nan
-    assert not Reading(period=12).suits(days)
-    assert Reading(period=5).suits(days)
+    assert not Reading(period=12).suits(days, seen=4096)
+    assert Reading(period=5).suits(days, seen=4096)
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"period": 0}, {"context": -1}])
@@ -110,3 +110,9 @@ def test_when_the_model_gets_the_phases_then_it_sees_one_row_for_each():
 
     by_phase(watching, 7)([np.arange(73.0)[None], np.arange(73.0)[None]], 15)
     assert shapes == [(14, (1, 10), 3)]
+
+
+def test_when_the_newest_steps_are_missing_then_only_a_coarser_reading_suits():
+    gap = np.concatenate([np.arange(100.0), np.full(60, np.nan)])[None]
+    assert not AS_IT_IS.suits(gap, seen=50)
+    assert Reading(rate=2).suits(gap, seen=50)

@@ -40,7 +40,7 @@ def weeks(n_steps: int = 200, seed: int = 0) -> np.ndarray:
 
 
 def test_when_weeks_differ_by_day_then_reading_by_day_of_the_week_wins():
-    mixture = select(recent_mean, [weeks(seed=0), weeks(seed=1)], horizon=14, levels=LEVELS)
+    mixture = select(recent_mean, [weeks(seed=0), weeks(seed=1)], horizon=14, levels=LEVELS, seen=4096)
     assert mixture.readings[0] == Reading(period=7)
     assert mixture.ratios[Reading(period=7)] < 0.5
     assert sum(mixture.weights) == pytest.approx(1)
@@ -49,16 +49,18 @@ def test_when_weeks_differ_by_day_then_reading_by_day_of_the_week_wins():
 def test_when_a_mixture_wins_on_the_past_then_it_forecasts_the_future_better():
     past, future = weeks()[:, :-14], weeks()[0, -14:]
     plain = recent_mean([past], 14)[0, 0, :, 1]
-    mixed = select(recent_mean, [past], horizon=14, levels=LEVELS).of(recent_mean)([past], 14)[0, 0, :, 1]
+    mixed = select(recent_mean, [past], horizon=14, levels=LEVELS, seen=4096).of(recent_mean, seen=4096)([past], 14)[
+        0, 0, :, 1
+    ]
     assert np.abs(mixed - future).mean() < 0.5 * np.abs(plain - future).mean()
 
 
 def test_when_there_is_too_little_past_then_series_are_read_as_they_are():
-    assert select(recent_mean, [np.ones((1, 12))], horizon=6, levels=LEVELS) == ReadingMixture()
+    assert select(recent_mean, [np.ones((1, 12))], horizon=6, levels=LEVELS, seen=4096) == ReadingMixture()
 
 
 def test_when_the_horizon_is_longer_than_the_past_then_shorter_windows_are_backtested():
-    mixture = select(recent_mean, [weeks(160)], horizon=500, levels=LEVELS)
+    mixture = select(recent_mean, [weeks(160)], horizon=500, levels=LEVELS, seen=4096)
     assert Reading(period=7) in mixture.ratios
 
 
@@ -70,7 +72,7 @@ def test_when_windows_are_forecast_then_no_forecaster_sees_its_own_target():
         seen.extend((h, horizon) for h in histories)
         return recent_mean(histories, horizon)
 
-    select(watching, [history], horizon=10, levels=LEVELS)
+    select(watching, [history], horizon=10, levels=LEVELS, seen=4096)
     as_they_are = [(h, horizon) for h, horizon in seen if horizon == 10 and np.array_equal(h, history[:, : h.shape[1]])]
     assert sorted(h.shape[1] for h, _ in as_they_are) == [80, 90, 100, 110]
 
@@ -82,7 +84,7 @@ def test_when_many_series_are_given_then_a_hundred_are_backtested():
         rows.append(len(histories))
         return recent_mean(histories, horizon)
 
-    select(counting, [weeks(60, seed=i) for i in range(250)], horizon=5, levels=LEVELS)
+    select(counting, [weeks(60, seed=i) for i in range(250)], horizon=5, levels=LEVELS, seen=4096)
     assert rows[0] == 400
 
 
@@ -95,7 +97,7 @@ def test_when_a_reading_by_phase_would_make_too_many_rows_then_it_is_not_tried()
 def test_when_a_reading_does_not_suit_a_series_then_the_others_read_it():
     mixture = ReadingMixture((Reading(period=7), AS_IT_IS), (0.75, 0.25))
     long, short = weeks(70), np.full((1, 10), 5.0)
-    together = mixture.of(recent_mean)([long, short], 3)
+    together = mixture.of(recent_mean, seen=4096)([long, short], 3)
     np.testing.assert_allclose(together[1], recent_mean([short], 3)[0])
     expected = 0.75 * Reading(period=7).of(recent_mean)([long], 3) + 0.25 * recent_mean([long], 3)
     np.testing.assert_allclose(together[:1], expected)
@@ -104,7 +106,7 @@ def test_when_a_reading_does_not_suit_a_series_then_the_others_read_it():
 def test_when_no_reading_suits_a_series_then_it_is_read_as_it_is():
     mixture = ReadingMixture((Reading(rate=4),), (1.0,))
     np.testing.assert_allclose(
-        mixture.of(recent_mean)([np.arange(9.0)[None]], 2), recent_mean([np.arange(9.0)[None]], 2)
+        mixture.of(recent_mean, seen=4096)([np.arange(9.0)[None]], 2), recent_mean([np.arange(9.0)[None]], 2)
     )
 
 

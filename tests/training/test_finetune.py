@@ -85,6 +85,11 @@ def test_when_few_shots_are_given_then_no_others_are_learnt_from():
     )
 
 
+def test_when_few_shots_are_shorter_than_the_horizon_then_there_is_too_little_to_learn():
+    with pytest.raises(DataError, match="few_shot=0.05 is 4 steps, fewer than the 8 steps ahead that matter"):
+        tune(start(), few_shot=0.05)
+
+
 def test_when_a_callback_says_stop_then_training_ends_there():
     looks = []
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ttm_sk.checkpoints.architectures import AnyConfig, new_module
 from ttm_sk.checkpoints.granite_config import granite_values, ttm_config
 from ttm_sk.checkpoints.granite_keys import granite_names
-from ttm_sk.checkpoints.granite_options import MODEL_TYPE, R3_SWITCHES
+from ttm_sk.checkpoints.granite_options import MODEL_TYPE
+from ttm_sk.checkpoints.granite_r3 import granite_r3_values, is_r3, ttm_r3_config
+from ttm_sk.checkpoints.granite_r3_keys import granite_r3_names
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.checkpoints.tensor_file import write_atomically
 from ttm_sk.errors import CheckpointError
-from ttm_sk.models.ttm import TTM, TTMConfig
+from ttm_sk.models.ttm_config import TTMConfig
 
 __all__ = ["from_granite", "is_granite", "read_folder", "to_granite"]
 
@@ -39,7 +42,7 @@ def is_granite(path: Path) -> bool:
 
 
 def from_granite(folder: str | Path) -> Checkpoint:
-    """The checkpoint in a folder that IBM's granite-tsfm wrote (R1, R2, R2.1, research-use R2).
+    """The checkpoint in a folder that IBM's granite-tsfm wrote (R1, R2, R2.1, research-use R2, R3).
 
     It forecasts what it forecasts there, bit for bit the same weights; ``provenance["granite"]`` keeps its config.json.
 
@@ -57,9 +60,7 @@ def from_granite(folder: str | Path) -> Checkpoint:
     folder = Path(folder)
     values, tensors = read_folder(folder)
     try:
-        if r3 := [key for key, off in R3_SWITCHES.items() if values.get(key, off) not in (off, None)]:
-            return _from_r3(values, tensors, r3)
-        config = ttm_config(values)
+        config = ttm_r3_config(values) if is_r3(values) else ttm_config(values)
         return Checkpoint(config, _ours(tensors, config), {PROVENANCE: values})
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from error
@@ -85,8 +86,9 @@ def to_granite(checkpoint: Checkpoint, folder: str | Path) -> Path:
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} exists; nothing is overwritten: choose a new folder")
-    values = granite_values(checkpoint.config, checkpoint.provenance.get(PROVENANCE))
-    names = granite_names(checkpoint.weights, checkpoint.config)
+    config, original = checkpoint.config, checkpoint.provenance.get(PROVENANCE)
+    values = granite_values(config, original) if isinstance(config, TTMConfig) else granite_r3_values(config, original)
+    names = _names(checkpoint.weights, config)
     tensors = {names[name]: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -142,17 +144,16 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return values
 
 
-def _from_r3(values: Mapping[str, Any], tensors: Mapping[str, Tensor], switches: list[str]) -> Checkpoint:
-    """Where checkpoints of the R3 family go, which is another architecture."""
-    key = switches[0]
-    raise CheckpointError(f"the configuration has {key}={values[key]!r}, an option of Granite R3: not supported yet")
+def _names(names: Iterable[str], config: AnyConfig) -> dict[str, str]:
+    """Granite's name for each of ours."""
+    return granite_names(names, config) if isinstance(config, TTMConfig) else granite_r3_names(names, config)
 
 
-def _ours(tensors: Mapping[str, Tensor], config: TTMConfig) -> dict[str, Tensor]:
+def _ours(tensors: Mapping[str, Tensor], config: AnyConfig) -> dict[str, Tensor]:
     """The tensors by our names; all of the model's, and no others."""
     with torch.device("meta"):
-        expected = {name: tuple(value.shape) for name, value in TTM(config).state_dict().items()}
-    names = granite_names(expected, config)
+        expected = {name: tuple(value.shape) for name, value in new_module(config).state_dict().items()}
+    names = _names(expected, config)
     if further := sorted(set(tensors) - set(names.values())):
         raise CheckpointError(f"the tensor {further[0]!r} is not part of the model that the configuration describes")
     for name, shape in expected.items():

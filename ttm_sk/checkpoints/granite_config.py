@@ -10,7 +10,7 @@ from ttm_sk.checkpoints.granite_options import ARCHITECTURE, DEFAULTS, INERT, MO
 from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.models.ttm_config import TTMConfig
 
-__all__ = ["HABITS", "granite_values", "ttm_config"]
+__all__ = ["HABITS", "choice", "forecast_length", "granite_values", "key_of", "ttm_config", "unsupported"]
 
 LEAST_SCALE = {"std": 1e-5, "mean": 1e-10, "none": 0.0}
 SCALINGS = {"std": "std", True: "std", "mean": "mean", None: "none", False: "none"}
@@ -33,9 +33,9 @@ def ttm_config(values: Mapping[str, Any]) -> TTMConfig:
     """
     v = DEFAULTS | dict(values)
     _refuse_unsupported(v)
-    scaling = _choice(v, "scaling", SCALINGS)
-    _choice(v, "loss", LOSSES)
-    gate = _choice(v, "gate_mode", GATE_MODES)
+    scaling = choice(v, "scaling", SCALINGS)
+    choice(v, "loss", LOSSES)
+    gate = choice(v, "gate_mode", GATE_MODES)
     least = v["minimum_scale"] if v["minimum_scale"] is not None else LEAST_SCALE[scaling]
     try:
         config = TTMConfig(
@@ -44,12 +44,12 @@ def ttm_config(values: Mapping[str, Any]) -> TTMConfig:
             gate=gate if v["gated_attn"] else "none",
             norm="batch" if "batch" in v["norm_mlp"].lower() else "layer",
             attention_heads=v["self_attn_heads"] if v["self_attn"] else 0,
-            positions=_choice(v, "positional_encoding_type", POSITIONS) if v["use_positional_encoding"] else "none",
+            positions=choice(v, "positional_encoding_type", POSITIONS) if v["use_positional_encoding"] else "none",
             scaling=scaling,
             minimum_variance=least if scaling != "none" else 0.0,
             n_resolutions=v["frequency_token_vocab_size"] if v["resolution_prefix_tuning"] else 0,
-            mixes_channels=_choice(v, "mode", MODES),
-            forecast_length=_forecast_length(v),
+            mixes_channels=choice(v, "mode", MODES),
+            forecast_length=forecast_length(v),
             **_decoder(v),
             **_channels(v),
             **_forecast_mixing(v, gate),
@@ -57,7 +57,7 @@ def ttm_config(values: Mapping[str, Any]) -> TTMConfig:
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"the configuration describes no model that this package can build: {error}") from error
     if v["num_patches"] not in (None, config.n_patches):
-        raise _unsupported("num_patches", v["num_patches"], config.n_patches)
+        raise unsupported("num_patches", v["num_patches"], config.n_patches)
     return config
 
 
@@ -84,7 +84,7 @@ def granite_values(config: TTMConfig, original: Mapping[str, Any] | None = None)
         "model_type": MODEL_TYPE,
         "architectures": [ARCHITECTURE],
         "patch_stride": config.patch_length,
-        "mode": _key_of(MODES, config.mixes_channels),
+        "mode": key_of(MODES, config.mixes_channels),
         "gated_attn": config.gate != "none",
         "gate_mode": gates[0] if gates else "softmax",
         "norm_mlp": "BatchNorm" if config.norm == "batch" else "LayerNorm",
@@ -118,18 +118,20 @@ def _refuse_unsupported(v: Mapping[str, Any]) -> None:
             )
         only = (ONLY | R3_SWITCHES)[key]
         if value not in (only, None):
-            raise _unsupported(key, value, only)
+            raise unsupported(key, value, only)
     if v["patch_stride"] != v["patch_length"]:
-        raise _unsupported("patch_stride", v["patch_stride"], v["patch_length"])
+        raise unsupported("patch_stride", v["patch_stride"], v["patch_length"])
 
 
-def _unsupported(key: str, found: Any, expected: Any) -> CheckpointError:
+def unsupported(key: str, found: Any, expected: Any) -> CheckpointError:
+    """The error for a key whose value has no place here."""
     return CheckpointError(
         f"the configuration has {key}={found!r}, which is not supported; expected {expected!r}: use granite-tsfm for it"
     )
 
 
-def _choice(v: Mapping[str, Any], key: str, choices: Mapping[Any, Any]) -> Any:
+def choice(v: Mapping[str, Any], key: str, choices: Mapping[Any, Any]) -> Any:
+    """What the key's value stands for; a value without a meaning raises ``CheckpointError``."""
     if isinstance(v[key], (list, dict)) or v[key] not in choices:
         raise CheckpointError(
             f"the configuration has {key}={v[key]!r}, which is not supported; expected one of"
@@ -138,14 +140,16 @@ def _choice(v: Mapping[str, Any], key: str, choices: Mapping[Any, Any]) -> Any:
     return choices[v[key]]
 
 
-def _key_of(choices: Mapping[Any, Any], value: Any) -> Any:
+def key_of(choices: Mapping[Any, Any], value: Any) -> Any:
+    """The inverse of :func:`choice`."""
     return next(key for key, chosen in choices.items() if chosen == value)
 
 
-def _forecast_length(v: Mapping[str, Any]) -> int:
+def forecast_length(v: Mapping[str, Any]) -> int:
+    """Steps of the forecast that are kept; 0 for all."""
     length = v["prediction_filter_length"]
     if length is not None and not 0 < length <= v["prediction_length"]:
-        raise _unsupported("prediction_filter_length", length, f"1 to {v['prediction_length']}")
+        raise unsupported("prediction_filter_length", length, f"1 to {v['prediction_length']}")
     return length or 0
 
 
@@ -157,7 +161,7 @@ def _decoder(v: Mapping[str, Any]) -> dict[str, Any]:
         "decoder_layers": v["decoder_num_layers"],
         "decoder_levels": v["decoder_adaptive_patching_levels"],
         "raw_residual": v["decoder_raw_residual"],
-        "decoder_mixes_channels": _choice(v, "decoder_mode", MODES),
+        "decoder_mixes_channels": choice(v, "decoder_mode", MODES),
         "static_sizes": v["categorical_vocab_size_list"] or (),
     }
 
@@ -169,7 +173,7 @@ def _decoder_values(config: TTMConfig) -> dict[str, Any]:
         "decoder_num_layers": config.decoder_layers,
         "decoder_adaptive_patching_levels": config.decoder_levels,
         "decoder_raw_residual": config.raw_residual,
-        "decoder_mode": _key_of(MODES, config.decoder_mixes_channels),
+        "decoder_mode": key_of(MODES, config.decoder_mixes_channels),
         "categorical_vocab_size_list": list(config.static_sizes) or None,
     }
 
@@ -179,7 +183,7 @@ def _channels(v: Mapping[str, Any]) -> dict[str, Any]:
     if targets is None and covariates is not None:
         targets = set(range(v["num_input_channels"])) - set(covariates)
     if targets is not None and not targets:
-        raise _unsupported("prediction_channel_indices", v["prediction_channel_indices"], "at least one channel")
+        raise unsupported("prediction_channel_indices", v["prediction_channel_indices"], "at least one channel")
     is_used = v["enable_forecast_channel_mixing"] and covariates is not None
     return {"target_channels": sorted(targets or ()), "covariate_channels": sorted(covariates) if is_used else ()}
 
@@ -189,7 +193,7 @@ def _forecast_mixing(v: Mapping[str, Any], gate: str) -> dict[str, Any]:
         return {}
     for key, at_least in (("fcm_mix_layers", 1 if v["fcm_use_mixer"] else 0), ("fcm_prepend_past_offset", 1)):
         if v[key] is not None and v[key] < at_least:
-            raise _unsupported(key, v[key], f"at least {at_least}")
+            raise unsupported(key, v[key], f"at least {at_least}")
     return {
         "mixes_forecasts": True,
         "reach": v["fcm_context_length"],

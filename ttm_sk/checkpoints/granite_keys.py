@@ -12,7 +12,7 @@ from itertools import product
 
 from ttm_sk.models.ttm_config import TTMConfig
 
-__all__ = ["Table", "granite_names", "layer_lines", "rename"]
+__all__ = ["ENCODER", "Table", "granite_names", "layer_lines", "rename"]
 
 Table = tuple[tuple[str, str], ...]
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ttm_sk.checkpoints.architectures import ARCHITECTURES, AnyConfig, AnyModule, architecture_of, new_module
 from ttm_sk.checkpoints.tensor_file import hash_tensors, read_tensors, write_tensors
 from ttm_sk.errors import CheckpointError, ConfigError
-from ttm_sk.models.ttm import TTM, TTMConfig
 
 __all__ = ["Checkpoint", "read_checkpoint", "save_checkpoint"]
 
@@ -30,7 +30,7 @@ class Checkpoint:
     config
         The architecture.
     weights
-        Tensors by name, exactly those of ``TTM(config).state_dict()``; never changed after construction.
+        Tensors by name, exactly those of the module that the config describes; never changed after construction.
     provenance
         What the weights saw and how: windows, seconds, data sets, settings, version. JSON types.
     calibration
@@ -42,14 +42,14 @@ class Checkpoint:
         If the weights are not those of the config, or are not finite.
     """
 
-    config: TTMConfig
+    config: AnyConfig
     weights: Mapping[str, Tensor] = field(repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
     calibration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         with torch.device("meta"):
-            expected = {name: tuple(value.shape) for name, value in TTM(self.config).state_dict().items()}
+            expected = {name: tuple(value.shape) for name, value in new_module(self.config).state_dict().items()}
         found = {name: tuple(value.shape) for name, value in self.weights.items()}
         if found != expected:
             raise CheckpointError(f"the weights do not fit the configuration: {_first_difference(found, expected)}")
@@ -78,9 +78,14 @@ class Checkpoint:
         """How many numbers were trained."""
         return sum(value.numel() for value in self.weights.values())
 
-    def build(self) -> TTM:
+    @property
+    def architecture(self) -> str:
+        """The name of the kind of model, as in :data:`~ttm_sk.checkpoints.architectures.ARCHITECTURES`."""
+        return architecture_of(self.config).name
+
+    def build(self) -> AnyModule:
         """A new module with these weights, in evaluation mode; training it leaves the checkpoint as it is."""
-        module = TTM(self.config)
+        module = new_module(self.config)
         module.load_state_dict({name: value.clone() for name, value in self.weights.items()}, strict=True)
         return module.eval()
 
@@ -94,7 +99,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> Path:
     header = {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
-        "architecture": "ttm",
+        "architecture": checkpoint.architecture,
         "config": checkpoint.config.to_dict(),
         "provenance": dict(checkpoint.provenance),
         "calibration": dict(checkpoint.calibration),
@@ -112,9 +117,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         If the file is missing, truncated, changed, of another kind or from a later format.
     """
     tensors, header = read_tensors(path)
-    if header.get("kind") != KIND or header.get("architecture") != "ttm":
-        found = header.get("architecture", header.get("kind"))
-        raise CheckpointError(f"{path} holds {found!r}, expected a 'ttm' checkpoint; choose another file")
+    architecture = ARCHITECTURES.get(str(header.get("architecture")))
+    if header.get("kind") != KIND or architecture is None:
+        found = header.get("kind") if header.get("kind") != KIND else header.get("architecture")
+        known = ", ".join(map(repr, ARCHITECTURES))
+        raise CheckpointError(f"{path} holds {found!r}, expected a checkpoint of {known}; choose another file")
     if header.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format version {header.get('format_version')!r}; this ttm_sk reads {FORMAT_VERSION}: update it"
@@ -125,7 +132,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 f"the header of {path} is damaged: it holds no object {part!r}; fetch or write the file again"
             )
     try:
-        config = TTMConfig.from_dict(header["config"])
+        config = architecture.config.from_dict(header["config"])
         return Checkpoint(config, tensors, header["provenance"], header["calibration"])
     except (ConfigError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any
 from ttm_sk.checkpoints.hub import locate
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.models.ttm_config import TTMConfig
 
 __all__ = ["run"]
 
@@ -20,10 +21,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(_facts(checkpoint, str(arguments.model)), indent=2))
         return 0
     config, provenance = checkpoint.config, checkpoint.provenance
+    views = f", as means over {', '.join(map(str, config.views))} step(s)" if isinstance(config, TTMConfig) else ""
     facts = {
-        "architecture": f"ttm, {checkpoint.n_parameters:,} parameters",
-        "context": f"up to {config.context_length:,} steps, as means over {', '.join(map(str, config.views))} step(s)",
-        "horizon": f"{config.prediction_length} steps in one pass; more by feeding the forecast back",
+        "architecture": f"{checkpoint.architecture}, {checkpoint.n_parameters:,} parameters",
+        "context": f"up to {config.context_length:,} steps{views}",
+        "horizon": f"{config.horizon} steps in one pass; more by feeding the forecast back",
         "levels": " ".join(f"{level:g}" for level in config.levels) or "none (points only)",
         "training": f"{provenance.get('windows', 0):,} windows, {provenance.get('seconds', 0):,.0f} seconds",
         "data sets": f"{len(provenance.get('datasets', []))} (--json lists them)",
@@ -39,10 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _facts(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
     return {
         "model": name,
-        "architecture": "ttm",
+        "architecture": checkpoint.architecture,
         "n_parameters": checkpoint.n_parameters,
         "context_length": checkpoint.config.context_length,
-        "prediction_length": checkpoint.config.prediction_length,
+        "prediction_length": checkpoint.config.horizon,
         "levels": list(checkpoint.config.levels),
         "hash": checkpoint.hash,
         "config": checkpoint.config.to_dict(),

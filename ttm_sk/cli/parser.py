@@ -292,7 +292,9 @@ def _add_columns(command: argparse.ArgumentParser) -> None:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", default="ttm-tiny", metavar="M", help="name or path (default: ttm-tiny)")
-    command.add_argument("--effort", default="fast", help="fast (two passes) or plain (one; default: fast)")
+    command.add_argument(
+        "--effort", default="fast", help="plain (one pass), fast (two; the default) or best (a backtest on top)"
+    )
     command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
 
 

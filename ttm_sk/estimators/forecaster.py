@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import ForecastingHorizon
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
@@ -24,7 +25,6 @@ from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
 from ttm_sk.estimators.panel_forecaster import PanelForecaster
 from ttm_sk.inference.covariates import DriverEffect, measure_effects, widened
 from ttm_sk.inference.forecasting import check_effort, forecast_series
-from ttm_sk.models.ttm import TTM
 from ttm_sk.training.finetune import FineTuneSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
 
@@ -379,11 +379,11 @@ def _open_bundled(name: str) -> Checkpoint:
     return load_checkpoint(name)
 
 
-def shared_module(checkpoint: Checkpoint, device: str) -> TTM:
+def shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
     """A module for inference alone; forecasters with the same weights share it, and nothing ever trains it."""
     return _shared_module(checkpoint, str(resolve_device(device)))
 
 
 @lru_cache(maxsize=4)
-def _shared_module(checkpoint: Checkpoint, device: str) -> TTM:
+def _shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
     return checkpoint.build().requires_grad_(False).to(device)

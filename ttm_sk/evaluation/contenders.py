@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.inference.forecasting import EFFORTS, check_effort, forecast_series, select_readings
 from ttm_sk.inference.resolution import ReadingMixture
-from ttm_sk.models.ttm import TTM
 
 __all__ = [
     "LEVELS",
@@ -138,7 +138,7 @@ class CheckpointContender:
         return load_checkpoint(self.model_path)
 
     @cached_property
-    def module(self) -> TTM:
+    def module(self) -> AnyModule:
         """The model, on its device."""
         return self.checkpoint.build().to(resolve_device(self.device))
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.long_horizon_sets import LongHorizonSet, read_long_horizon_set
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, HorizonError
 from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
 from ttm_sk.inference.resolution import ReadingMixture
-from ttm_sk.models.ttm import TTM
 from ttm_sk.scoring import metrics
 
 __all__ = ["HORIZONS", "beside_published", "long_horizon", "published_rows"]
@@ -169,7 +169,7 @@ def beside_published(results: pd.DataFrame, *, kind: str = "zero-shot") -> pd.Da
 
 
 def _readings(
-    module: TTM, data: LongHorizonSet, horizon: int, *, effort: str, **settings: Any
+    module: AnyModule, data: LongHorizonSet, horizon: int, *, effort: str, **settings: Any
 ) -> ReadingMixture | None:
     """What ``"best"`` mixes, chosen on what precedes the test part alone."""
     if effort != "best":

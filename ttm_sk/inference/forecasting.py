@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.data.padding import pad
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
@@ -15,7 +16,6 @@ from ttm_sk.inference.readings import Fans
 from ttm_sk.inference.resolution import ReadingMixture, select
 from ttm_sk.inference.symmetry import sign_symmetric
 from ttm_sk.inference.torch_step import torch_step
-from ttm_sk.models.ttm import TTM
 
 __all__ = ["EFFORTS", "check_effort", "forecast_series", "select_readings"]
 
@@ -35,7 +35,7 @@ def check_effort(effort: str) -> None:
 
 
 def forecast_series(
-    module: TTM,
+    module: AnyModule,
     histories: Sequence[np.ndarray] | np.ndarray,
     horizon: int,
     *,
@@ -99,13 +99,14 @@ def forecast_series(
     fans = _fans(module, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
     known = module.levels or (0.5,)
     if effort == "best":
-        fans = (readings or _select(fans, rows, horizon, known)).of(fans)
+        seen = min(module.context_length, context_length or module.context_length)
+        fans = (readings or _select(fans, rows, horizon, known, seen)).of(fans, seen=seen)
     quantiles = at_levels(fans(rows, horizon), known=known, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
 
 
 def select_readings(
-    module: TTM,
+    module: AnyModule,
     histories: Sequence[np.ndarray] | np.ndarray,
     horizon: int,
     *,
@@ -128,15 +129,18 @@ def select_readings(
     _check_feedback(module, horizon)
     rows = _with_channels(histories)
     fans = _fans(module, effort="best", batch_size=batch_size, context_length=context_length, resolution=resolution)
-    return _select(fans, rows, horizon, module.levels or (0.5,))
+    seen = min(module.context_length, context_length or module.context_length)
+    return _select(fans, rows, horizon, module.levels or (0.5,), seen)
 
 
-def _select(fans: Fans, rows: list[np.ndarray], horizon: int, levels: Sequence[float]) -> ReadingMixture:
+def _select(fans: Fans, rows: list[np.ndarray], horizon: int, levels: Sequence[float], seen: int) -> ReadingMixture:
     pad(rows, context_length=max((row.shape[-1] for row in rows), default=1))  # refuses what cannot be forecast
-    return select(fans, rows, horizon=horizon, levels=levels)
+    return select(fans, rows, horizon=horizon, levels=levels, seen=seen)
 
 
-def _fans(module: TTM, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None) -> Fans:
+def _fans(
+    module: AnyModule, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None
+) -> Fans:
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
     known = module.levels or (0.5,)
     longest = min(module.context_length, context_length or module.context_length)
@@ -184,7 +188,7 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
         raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
 
 
-def _check_feedback(module: TTM, horizon: int) -> None:
+def _check_feedback(module: AnyModule, horizon: int) -> None:
     config = module.config
     is_partial = 0 < len(config.target_channels) < config.n_channels
     if is_partial and horizon > module.prediction_length:

@@ -59,15 +59,14 @@ class Reading:
             return read
         return lambda histories, horizon: read([history[:, -self.context :] for history in histories], horizon)
 
-    def suits(self, history: np.ndarray) -> bool:
-        """Whether ``(channel, time)`` is long enough, and no phase of it is without any observed value."""
-        if self == AS_IT_IS:
-            return True
+    def suits(self, history: np.ndarray, *, seen: int) -> bool:
+        """Whether ``(channel, time)`` is long enough, with a value among the newest ``seen`` steps of every row."""
         blocks = _block_means(history[:, -self.context :], self.rate)
-        n_cycles = blocks.shape[-1] // self.period
-        if blocks.shape[-1] < LEAST_BLOCKS or (self.period > 1 and n_cycles < LEAST_CYCLES):
+        if self != AS_IT_IS and blocks.shape[-1] < LEAST_BLOCKS:
             return False
-        return bool(np.isfinite(_phases(blocks, self.period)).any(axis=-1).all())
+        if self.period > 1 and blocks.shape[-1] // self.period < LEAST_CYCLES:
+            return False
+        return bool(np.isfinite(_phases(blocks, self.period)[..., -seen:]).any(axis=-1).all())
 
 
 AS_IT_IS = Reading()

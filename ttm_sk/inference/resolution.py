@@ -59,38 +59,34 @@ class ReadingMixture:
                 f" weights {self.weights}"
             )
 
-    def of(self, forecast: Fans) -> Fans:
-        """``forecast`` on every reading, averaged; a series that a reading does not suit is read by the others."""
+    def of(self, forecast: Fans, *, seen: int) -> Fans:
+        """``forecast`` on every reading, averaged; a series that a reading does not suit is read by the others.
+
+        ``seen`` is how many of its newest steps a forecast can see.
+        """
 
         def mixed(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
-            fans, total = 0.0, np.zeros((len(histories), 1, 1, 1))
+            parts, total = [], np.zeros((len(histories), 1, 1, 1))
             for reading, weight in zip(self.readings, self.weights, strict=True):
-                suited = [i for i, history in enumerate(histories) if reading.suits(history)]
+                suited = [i for i, history in enumerate(histories) if reading.suits(history, seen=seen)]
                 if suited:
                     part = reading.of(forecast)([histories[i] for i in suited], horizon)
-                    whole = np.zeros((len(histories), *part.shape[1:]))
-                    whole[suited] = weight * part
-                    fans, total[suited] = fans + whole, total[suited] + weight
-            return _where_none_suits(fans, total, forecast, histories, horizon)
+                    parts.append((suited, weight * part))
+                    total[suited] += weight
+            if left := np.flatnonzero(total == 0).tolist():  # no reading suits them: as they are
+                parts.append((left, forecast([histories[i] for i in left], horizon)))
+                total[left] = 1.0
+            fans = np.zeros((len(histories), *parts[0][1].shape[1:]))
+            for rows, part in parts:
+                fans[rows] += part
+            return fans / total
 
         return mixed
 
 
-def _where_none_suits(
-    fans: np.ndarray | float, total: np.ndarray, forecast: Fans, histories: Sequence[np.ndarray], horizon: int
-) -> np.ndarray:
-    """Weighted sums over their weights; series that no reading suits are read as they are."""
-    left = [i for i in range(len(histories)) if total[i] == 0]
-    if not left:
-        return fans / total
-    plain = forecast([histories[i] for i in left], horizon)
-    whole = np.zeros((len(histories), *plain.shape[1:])) + fans
-    whole[left] = plain
-    total[left] = 1.0
-    return whole / total
-
-
-def select(forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, levels: Sequence[float]) -> ReadingMixture:
+def select(
+    forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, levels: Sequence[float], seen: int
+) -> ReadingMixture:
     """The mixture of readings that forecast the past of these histories best.
 
     Up to 100 series are cut before each of their last four windows of ``horizon`` steps (shorter ones, where a history
@@ -108,6 +104,8 @@ def select(forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, lev
         Steps that will be asked for.
     levels
         Quantile levels of ``forecast``.
+    seen
+        How many of its newest steps ``forecast`` can see.
 
     Returns
     -------
@@ -118,7 +116,7 @@ def select(forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, lev
     --------
     >>> repeat = lambda histories, horizon: np.stack([np.repeat(h[:, -1:, None], horizon, 1) for h in histories])
     >>> hours = np.tile(np.arange(24.0), 30)[None]
-    >>> mixture = select(repeat, [hours], horizon=24, levels=(0.5,))
+    >>> mixture = select(repeat, [hours], horizon=24, levels=(0.5,), seen=512)
     >>> [str(reading) for reading in mixture.readings]
     ['period 24', 'period 48']
     """
@@ -127,9 +125,11 @@ def select(forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, lev
         return ReadingMixture()
     pasts, targets = [past for past, _ in windows], [target for _, target in windows]
     tried = candidates(pasts, n_rows=len(pasts))
-    losses = {reading: _losses(forecast, reading, pasts, targets, levels) for reading in tried}
-    ratios = _ratios(losses)
-    return _mixture(ratios)
+    losses = {}
+    for reading in tried:
+        suited = np.array([reading.suits(past, seen=seen) for past in pasts])
+        losses[reading] = _losses(reading.of(forecast), pasts, targets, np.asarray(levels), suited=suited)
+    return _mixture(_ratios(losses))
 
 
 def candidates(pasts: Sequence[np.ndarray], *, n_rows: int) -> list[Reading]:
@@ -156,7 +156,7 @@ def _cut_windows(histories: Sequence[np.ndarray], horizon: int) -> list[tuple[np
     """Pasts and what followed them, ``(channel, time)`` each."""
     chosen = np.unique(np.linspace(0, len(histories) - 1, min(N_SERIES, len(histories))).astype(int))
     windows = []
-    for history in (histories[i] for i in chosen):
+    for history in (histories[i] for i in chosen.tolist()):
         length = min(horizon, max(1, history.shape[-1] // 4))
         for cut in range(history.shape[-1] - length, LEAST_PAST - 1, -length)[:N_WINDOWS]:
             past, target = history[:, :cut], history[:, cut : cut + length]
@@ -167,22 +167,21 @@ def _cut_windows(histories: Sequence[np.ndarray], horizon: int) -> list[tuple[np
 
 def _losses(
     forecast: Fans,
-    reading: Reading,
     pasts: Sequence[np.ndarray],
     targets: Sequence[np.ndarray],
-    levels: Sequence[float],
+    levels: np.ndarray,
+    *,
+    suited: np.ndarray,
 ) -> np.ndarray:
-    """Mean pinball loss of each window, NaN where the reading does not suit it."""
+    """Mean pinball loss of each window; NaN where it does not suit, and everywhere if it suits too few."""
     losses = np.full(len(pasts), np.nan)
-    suited = np.array([reading.suits(past) for past in pasts])
     if suited.mean() < LEAST_SHARE:
         return losses
     lengths = np.array([target.shape[-1] for target in targets])
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(suited & (lengths == length))
-        if len(rows):
-            fans = reading.of(forecast)([pasts[i] for i in rows], int(length))
-            losses[rows] = _pinball(np.stack([targets[i] for i in rows]), fans, np.asarray(levels))
+    for length in np.unique(lengths[suited]):
+        rows = np.flatnonzero(suited & (lengths == length)).tolist()
+        fans = forecast([pasts[i] for i in rows], int(length))
+        losses[rows] = _pinball(np.stack([targets[i] for i in rows]), fans, levels)
     return losses
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from ttm_sk.inference.rollout import Step
+from ttm_sk.layers.gaps import carry_forward
+from ttm_sk.layers.smoothing import SHORTEST_TREND
 from ttm_sk.models.forecast_module import ForecastModule
 
 __all__ = ["torch_step"]
@@ -15,19 +21,42 @@ def torch_step(module: ForecastModule, *, batch_size: int, device: torch.device,
     """One pass of ``module``, at most ``batch_size`` rows at a time, without gradients.
 
     A point forecast becomes a quantile axis of length one. ``resolution`` is the token of all rows, for a module with a
-    resolution prefix.
+    resolution prefix. A module that ``wants_filled_gaps`` is given the last observed value in every gap; one that
+    ``wants_own_length`` is given each history without the pad in front of it, rows of one length together, so that a
+    row's forecast does not depend on its batch.
     """
+    is_filled = getattr(module, "wants_filled_gaps", False)
+    is_own_length = getattr(module, "wants_own_length", False)
+
+    def one_pass(past: Tensor, observed: Tensor) -> np.ndarray:
+        if is_filled:
+            past = carry_forward(past, observed)
+        if is_own_length:
+            past, observed = (_at_least(SHORTEST_TREND, part) for part in (past, observed))
+        tokens = None if resolution is None else torch.full((len(past),), resolution, device=device)
+        result = module(past, observed, resolution=tokens)
+        return (result.mean[..., None] if result.quantiles is None else result.quantiles).cpu().numpy()
 
     def step(context: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        parts = []
+        parts, order = [], []
         with torch.inference_mode():
-            for start in range(0, len(context), batch_size):
-                rows = slice(start, start + batch_size)
-                past, flags = (torch.from_numpy(part[rows]).to(device) for part in (context, observed))
-                tokens = None if resolution is None else torch.full((len(past),), resolution, device=device)
-                result = module(past, flags, resolution=tokens)
-                values = result.mean[..., None] if result.quantiles is None else result.quantiles
-                parts.append(values.cpu().numpy())
-        return np.concatenate(parts)
+            for rows, start in _groups(observed, batch_size, by_length=is_own_length):
+                past = (torch.from_numpy(part[rows][..., start:]).to(device) for part in (context, observed))
+                parts.append(one_pass(*past))
+                order.append(rows)
+        return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 
     return step
+
+
+def _groups(observed: np.ndarray, batch_size: int, *, by_length: bool) -> Iterator[tuple[np.ndarray, int]]:
+    """Rows of one pass, and the step at which they begin: that of the first observed value, or 0."""
+    starts = observed.any(axis=1).argmax(axis=-1) if by_length else np.zeros(len(observed), dtype=int)
+    for start in np.unique(starts):
+        rows = np.flatnonzero(starts == start)
+        for i in range(0, len(rows), batch_size):
+            yield rows[i : i + batch_size], int(start)
+
+
+def _at_least(n_steps: int, part: Tensor) -> Tensor:
+    return functional.pad(part, (max(0, n_steps - part.shape[-1]), 0))

@@ -114,8 +114,10 @@ class QuantileHead(nn.Module):
         return torch.sigmoid(now + later * ahead)
 
 
-def monotone_quantiles(raw: Tensor, centre: Tensor, *, median: int) -> Tensor:
+def monotone_quantiles(raw: Tensor, centre: Tensor, *, median: int, minimum_step: float = 0.0) -> Tensor:
     """Quantiles that never cross, from unconstrained numbers ``(..., quantile)`` and a centre ``(...)`` for the median.
+
+    Neighbours are at least ``minimum_step`` apart.
 
     Examples
     --------
@@ -123,8 +125,8 @@ def monotone_quantiles(raw: Tensor, centre: Tensor, *, median: int) -> Tensor:
     tensor([0.3069, 1.0000, 1.6931])
     """
     middle = raw[..., median : median + 1] + centre[..., None]
-    up = functional.softplus(raw[..., median + 1 :]).cumsum(-1)
-    down = functional.softplus(raw[..., :median]).flip(-1).cumsum(-1).flip(-1)
+    up = (functional.softplus(raw[..., median + 1 :]) + minimum_step).cumsum(-1)
+    down = (functional.softplus(raw[..., :median]) + minimum_step).flip(-1).cumsum(-1).flip(-1)
     return torch.cat([middle - down, middle, middle + up], dim=-1)
 
 

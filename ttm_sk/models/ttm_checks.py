@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,8 @@ CHOICES = {"gate": GATES, "reach_gate": GATES, "scaling": SCALINGS, "norm": NORM
 
 def check_config(config: TTMConfig) -> None:
     """Raise ``ConfigError`` for the first rule that a configuration breaks."""
-    for check in (_check_types, _check_sizes, _check_views, _check_levels, _check_head, _check_channels, _check_reach):
+    config.check_types()
+    for check in (_check_sizes, _check_views, _check_levels, _check_head, _check_channels, _check_reach):
         check(config)
 
 
@@ -60,14 +60,6 @@ def numbers(name: str, values: Any, kind: type) -> tuple[Any, ...]:
     if not is_sequence or not all(isinstance(value, (int, kind)) and not isinstance(value, bool) for value in found):
         raise ConfigError(f"{name}={values!r} must be a tuple of numbers ({kind.__name__})")
     return tuple(kind(value) for value in found)
-
-
-def _check_types(c: TTMConfig) -> None:
-    for field in fields(c):
-        value, default = getattr(c, field.name), field.default
-        is_right = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
-        if not is_right or (isinstance(value, bool) and not isinstance(default, bool)):
-            raise ConfigError(f"{field.name}={value!r} is no {type(default).__name__}; for example {default!r}")
 
 
 def _check_sizes(c: TTMConfig) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from difflib import get_close_matches
-from typing import Any
+from dataclasses import dataclass, fields, replace
 
-from ttm_sk.errors import ConfigError
+from ttm_sk.models.frozen_config import FrozenConfig
 from ttm_sk.models.ttm_checks import check_config, numbers
 
 __all__ = ["DEFAULT_LEVELS", "TTMConfig"]
@@ -16,7 +13,7 @@ DEFAULT_LEVELS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95,
 
 
 @dataclass(frozen=True)
-class TTMConfig:
+class TTMConfig(FrozenConfig):
     """An architecture. The defaults are IBM's released 512-96 model; :meth:`tiny` is what this package ships.
 
     Attributes
@@ -193,30 +190,6 @@ class TTMConfig:
             decoder_width=2 * patch_length,
             n_levels=n_levels,
         )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TTMConfig:
-        """The config that :meth:`to_dict` wrote.
-
-        Raises
-        ------
-        ConfigError
-            For a key that is no field, with the nearest one that is.
-        """
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-                raise ConfigError(f"unknown configuration key {key!r}{hint}")
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ConfigError(f"a configuration value has the wrong type: {error}") from error
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, one entry per field."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @property
     def view_length(self) -> int:

@@ -10,14 +10,15 @@ from ttm_sk.layers.exogenous import ForecastMixing
 from ttm_sk.layers.heads import PointHead, QuantileHead
 from ttm_sk.layers.mixing import AdaptiveLevel, MixerLayer
 from ttm_sk.models.ttm_config import TTMConfig
+from ttm_sk.models.ttm_r3_config import TTMR3Config
 
-__all__ = ["make_backbone", "make_decoder", "make_forecast_mixing", "make_head"]
+__all__ = ["make_backbone", "make_decoder", "make_forecast_mixing", "make_head", "make_levels"]
 
 
-def make_backbone(c: TTMConfig) -> nn.ModuleList:
+def make_backbone(c: TTMConfig | TTMR3Config) -> nn.ModuleList:
     """One :class:`AdaptiveLevel` for each level, the finest first."""
     n_channels = c.n_channels if c.mixes_channels else None
-    return _levels(c, c.level_factors, c.n_layers, width=c.width, dropout=c.dropout, n_channels=n_channels)
+    return make_levels(c, c.level_factors, c.n_layers, width=c.width, dropout=c.dropout, n_channels=n_channels)
 
 
 def make_decoder(c: TTMConfig) -> nn.ModuleList:
@@ -25,7 +26,7 @@ def make_decoder(c: TTMConfig) -> nn.ModuleList:
     n_channels = c.n_channels + len(c.static_sizes) if c.decoder_mixes_channels else None
     part: dict[str, Any] = {"width": c.decoder_width, "dropout": c.head_dropout, "n_channels": n_channels}
     if c.decoder_levels:
-        return _levels(c, c.decoder_factors, c.decoder_layers, **part)
+        return make_levels(c, c.decoder_factors, c.decoder_layers, **part)
     return nn.ModuleList(MixerLayer(n_patches=c.n_patches, **part, **_style(c)) for _ in range(c.decoder_layers))
 
 
@@ -59,14 +60,15 @@ def make_forecast_mixing(c: TTMConfig) -> ForecastMixing | None:
     )
 
 
-def _levels(c: TTMConfig, factors: tuple[int, ...], n_layers: int, **part: Any) -> nn.ModuleList:
+def make_levels(c: TTMConfig | TTMR3Config, factors: tuple[int, ...], n_layers: int, **part: Any) -> nn.ModuleList:
+    """Levels of mixer layers, one for each factor."""
     return nn.ModuleList(
         AdaptiveLevel(factor=factor, n_layers=n_layers, n_patches=c.n_patches, **part, **_style(c))
         for factor in factors
     )
 
 
-def _style(c: TTMConfig) -> dict[str, Any]:
+def _style(c: TTMConfig | TTMR3Config) -> dict[str, Any]:
     return {
         "expansion": c.expansion,
         "gate": c.gate,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ttm_sk.errors import DataError
 
-__all__ = ["huber", "mae", "mse", "pinball"]
+__all__ = ["huber", "mae", "mse", "pinball", "width"]
 
 
 def mse(*, forecast: Tensor, target: Tensor, observed: Tensor) -> Tensor:
@@ -122,3 +122,37 @@ def _check_shapes(*, forecast_shape: torch.Size, target: Tensor, observed: Tenso
         )
     if observed.dtype != torch.bool:
         raise DataError(f"found observed of dtype {observed.dtype}; expected torch.bool: pass observed.bool()")
+
+
+def width(*, quantiles: Tensor, observed: Tensor, is_outermost: bool = True) -> Tensor:
+    """Mean width of prediction intervals over the observed entries: what a sharpness penalty adds to `pinball`.
+
+    Parameters
+    ----------
+    quantiles
+        ``(batch, channel, horizon, quantile)``, ascending, an odd number of at least 3.
+    observed
+        ``(batch, channel, horizon)``.
+    is_outermost
+        The widest interval alone, or the mean of all that are symmetric around the median.
+
+    Raises
+    ------
+    DataError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> quantiles = torch.tensor([[[[0.0, 2.0, 3.0, 4.0, 8.0]]]])
+    >>> float(width(quantiles=quantiles, observed=torch.tensor([[[True]]]), is_outermost=False))
+    5.0
+    """
+    n_intervals, is_even = divmod(quantiles.shape[-1] - 1, 2)
+    if n_intervals < 1 or is_even or quantiles.shape[:-1] != observed.shape:
+        raise DataError(
+            f"width found quantiles of shape {tuple(quantiles.shape)} and observed of shape {tuple(observed.shape)};"
+            " expected an odd number of at least 3 quantiles for each entry"
+        )
+    used = 1 if is_outermost else n_intervals
+    widths = quantiles.flip(-1)[..., :used] - quantiles[..., :used]
+    return _observed_mean(torch.where(observed[..., None], widths, 0.0), observed) / used

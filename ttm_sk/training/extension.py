@@ -10,7 +10,7 @@ from torch import nn
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
 from ttm_sk.layers.mixing import ChannelMixing
-from ttm_sk.models.ttm import TTM
+from ttm_sk.models.ttm import TTM, TTMConfig
 
 __all__ = ["new_parts", "with_channel_mixing"]
 
@@ -26,6 +26,8 @@ def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 
         If there are fewer than two channels, no decoder, or channel mixing already for another number.
     """
     config = checkpoint.config
+    if not isinstance(config, TTMConfig):
+        raise ConfigError(f"channel mixing can be added to a TTM, found a {type(config).__name__}; choose another")
     if config.decoder_mixes_channels and config.n_channels == n_channels:
         return checkpoint
     if config.decoder_mixes_channels or config.mixes_channels:
@@ -35,7 +37,7 @@ def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 
             f"channel mixing needs a decoder and at least two channels; found {config.decoder_layers} decoder layers"
             f" and {n_channels} channel(s): leave it off"
         )
-    return _grown(checkpoint, TTM, replace(config, decoder_mixes_channels=True, n_channels=n_channels), seed)
+    return _grown(checkpoint, replace(config, decoder_mixes_channels=True, n_channels=n_channels), seed)
 
 
 def new_parts(before: Checkpoint, after: Checkpoint) -> list[str]:
@@ -43,10 +45,10 @@ def new_parts(before: Checkpoint, after: Checkpoint) -> list[str]:
     return [name for name in after.weights if name not in before.weights]
 
 
-def _grown(checkpoint: Checkpoint, kind: type[TTM], config: object, seed: int) -> Checkpoint:
+def _grown(checkpoint: Checkpoint, config: TTMConfig, seed: int) -> Checkpoint:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = kind(config)  # type: ignore[arg-type]
+        module = TTM(config)
     for part in module.modules():
         if isinstance(part, ChannelMixing):
             nn.init.zeros_(part.mlp.contract.weight)

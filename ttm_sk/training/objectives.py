@@ -121,12 +121,12 @@ class UnscaledLoss:
             covariates_observed=batch.covariates_observed,
             static=batch.static,
         ).mean
+        return self.between(forecast=forecast, target=batch.target, observed=batch.target_observed)
+
+    def between(self, *, forecast: Tensor, target: Tensor, observed: Tensor) -> Tensor:
+        """The loss of a point forecast, in whatever units both are."""
         if self.name == "pinball":
-            quantiles = forecast[..., None]
-            return pinball(
-                quantiles=quantiles, target=batch.target, observed=batch.target_observed, levels=[self.level]
-            ).div(2)
+            return pinball(quantiles=forecast[..., None], target=target, observed=observed, levels=[self.level]).div(2)
         if self.name == "huber":
-            return huber(forecast=forecast, target=batch.target, observed=batch.target_observed, delta=self.delta)
-        loss = mse if self.name == "mse" else mae
-        return loss(forecast=forecast, target=batch.target, observed=batch.target_observed)
+            return huber(forecast=forecast, target=target, observed=observed, delta=self.delta)
+        return (mse if self.name == "mse" else mae)(forecast=forecast, target=target, observed=observed)

@@ -120,12 +120,14 @@ def pretrain(
     if not isinstance(start, (TTMConfig, Checkpoint)):
         raise ConfigError(f"start={start!r} must be a TTMConfig or a Checkpoint; open a file with load_checkpoint")
     config = start.config if isinstance(start, Checkpoint) else start
+    if not isinstance(config, TTMConfig):
+        raise ConfigError(f"pretraining is for TTMConfig, found {type(config).__name__}; start from a TTM checkpoint")
     if config.n_resolutions or config.is_fixed:
         raise ConfigError(
             "pretraining draws univariate windows without resolution tokens;"
             " use a config without prefix and channel mixing"
         )
-    module = _first_module(start, settings.seed).to(resolve_device(device))
+    module = _first_module(start, config, settings.seed).to(resolve_device(device))
     sampler = WindowSampler(
         config.context_length,
         config.prediction_length,
@@ -154,12 +156,13 @@ def pretrain(
     )
 
 
-def _first_module(start: TTMConfig | Checkpoint, seed: int) -> TTM:
-    if isinstance(start, Checkpoint):
-        return start.build()
+def _first_module(start: TTMConfig | Checkpoint, config: TTMConfig, seed: int) -> TTM:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TTM(start)
+        module = TTM(config)
+    if isinstance(start, Checkpoint):
+        module.load_state_dict({name: value.clone() for name, value in start.weights.items()})
+    return module.eval()
 
 
 def _provenance(
