@@ -127,3 +127,12 @@ def test_when_there_is_no_such_loss_then_it_raises():
     config = small_config(**POINT)
     with pytest.raises(ConfigError, match="names no loss"):
         UnscaledLoss.of(Checkpoint(config, random_module(config).state_dict()))
+
+
+@pytest.mark.parametrize("changes", [{}, POINT], ids=["quantile", "point"])
+def test_when_windows_have_weights_then_errors_count_in_units_of_the_series(changes):
+    module, batch = random_module(small_config(**changes)), make_batch(1)
+    state = module.scale(batch.context, batch.observed)[2]
+    weighted = scaled_loss(module, replace(batch, weight=torch.full((1, 1), 2.0)))
+    factor = 2 * state.scale.squeeze() if module.levels else (2 * state.scale.squeeze()) ** 2
+    torch.testing.assert_close(weighted, factor * scaled_loss(module, batch))
