@@ -9,10 +9,11 @@ from torch import nn
 
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
+from ttm_sk.layers.exogenous import ForecastMixing
 from ttm_sk.layers.mixing import ChannelMixing
 from ttm_sk.models.ttm import TTM, TTMConfig
 
-__all__ = ["new_parts", "with_channel_mixing"]
+__all__ = ["new_parts", "with_channel_mixing", "with_drivers"]
 
 
 def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 0) -> Checkpoint:
@@ -40,6 +41,47 @@ def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 
     return _grown(checkpoint, replace(config, decoder_mixes_channels=True, n_channels=n_channels), seed)
 
 
+def with_drivers(
+    checkpoint: Checkpoint, n_drivers: int, *, n_targets: int = 1, horizon: int | None = None, seed: int = 0
+) -> Checkpoint:
+    """The checkpoint with the exogenous mixer, which corrects every step of the forecast by what is known around it.
+
+    Its module then needs ``covariates``; the correction is zero until it is trained, and moves all quantiles alike.
+    Series, forecast and drivers are mixed in scaled units, each scaled by its own past.
+
+    Parameters
+    ----------
+    n_drivers, n_targets
+        Columns whose future is known, and columns that are forecast.
+    horizon
+        Steps of the forecast that are kept; None keeps all.
+
+    Raises
+    ------
+    ConfigError
+        If there are no drivers, or the checkpoint has channels of its own already.
+    """
+    config = checkpoint.config
+    if not isinstance(config, TTMConfig) or config.is_fixed or n_drivers < 1 or n_targets < 1:
+        raise ConfigError(
+            f"drivers can be added to a TTM that mixes no channels yet, found {n_drivers} driver(s) for {n_targets}"
+            f" target(s) and a {type(config).__name__}; choose another checkpoint"
+        )
+    n_channels = n_targets + n_drivers
+    kept = 0 if horizon is None or horizon >= config.prediction_length else horizon
+    grown = replace(
+        config,
+        n_channels=n_channels,
+        target_channels=tuple(range(n_targets)),
+        covariate_channels=tuple(range(n_targets, n_channels)),
+        forecast_length=kept,
+        mixes_forecasts=True,
+        reach=1,
+        reach_gate="sigmoid",
+    )
+    return _grown(checkpoint, grown, seed)
+
+
 def new_parts(before: Checkpoint, after: Checkpoint) -> list[str]:
     """Names of the tensors that ``before`` did not have."""
     return [name for name in after.weights if name not in before.weights]
@@ -53,5 +95,8 @@ def _grown(checkpoint: Checkpoint, config: TTMConfig, seed: int) -> Checkpoint:
         if isinstance(part, ChannelMixing):
             nn.init.zeros_(part.mlp.contract.weight)
             nn.init.zeros_(part.mlp.contract.bias)
+        if isinstance(part, ForecastMixing):
+            nn.init.zeros_(part.projection.weight)
+            nn.init.zeros_(part.projection.bias)
     weights = dict(module.state_dict()) | dict(checkpoint.weights)
     return Checkpoint(module.config, weights, checkpoint.provenance, checkpoint.calibration)

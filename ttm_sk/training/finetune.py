@@ -20,7 +20,7 @@ from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.models.ttm import TTM, TTMConfig
 from ttm_sk.training.early_stopping import Callback, EarlyStopping, examine
-from ttm_sk.training.extension import new_parts, with_channel_mixing
+from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers
 from ttm_sk.training.loop import LoopSettings, train
 from ttm_sk.training.objectives import rolled_loss, scaled_loss
 from ttm_sk.training.rate_finder import find_rate
@@ -133,6 +133,7 @@ def finetune(
         What to begin with.
     windows
         Windows to learn from, or the series themselves: arrays ``(time,)`` or ``(channel, time)``, NaN = not observed.
+        Windows with drivers give the result an exogenous mixer; its module then needs ``covariates``.
     trainable
         ``"head"``, ``"minimal"`` (decoder and head), ``"bias"``, ``"adapter"`` (low-rank) or ``"full"``.
     validation
@@ -174,6 +175,14 @@ def finetune(
     start = checkpoint
     if settings.mixes_channels:
         start = with_channel_mixing(checkpoint, windows.n_channels, seed=settings.seed)
+    if windows.drivers is not None and not _config_of(checkpoint).covariate_channels:
+        start = with_drivers(
+            start,
+            len(windows.drivers[0]),
+            n_targets=windows.n_channels,
+            horizon=windows.prediction_length,
+            seed=settings.seed,
+        )
     training, held_back = _parts(windows, validation, settings)
     run = _Run(start, training, held_back, settings, device=device)
     run.learn(trainable, also=new_parts(checkpoint, start), callbacks=callbacks, is_quiet=is_quiet)
