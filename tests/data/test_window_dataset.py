@@ -97,3 +97,12 @@ def test_when_the_data_cannot_make_windows_then_the_error_says_why():
         windows_of(np.arange(30.0)).last(0)
     with pytest.raises(ConfigError, match="must lie inside"):
         windows_of(np.arange(30.0)).split(1.0)
+
+
+def test_when_a_window_is_calmer_than_its_series_then_its_weight_says_so():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(size=40), 10 * rng.normal(size=40)])
+    windows = windows_of(values)
+    weights = windows.batch([0, len(windows) - 1]).weight
+    assert weights.shape == (2, 1)
+    assert weights[0] < 0.3 < 1 < weights[1]

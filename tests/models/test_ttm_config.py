@@ -73,7 +73,7 @@ def test_when_made_then_it_cannot_be_changed():
         ({"static_sizes": (3,)}, "set decoder_mixes_channels=True"),
         ({"covariate_channels": (0,), "n_channels": 2}, "are forecast, too; give target_channels"),
         ({"covariate_channels": (0,), "target_channels": (1,), "n_channels": 2}, "set mixes_forecasts=True"),
-        ({"mixes_forecasts": True, "levels": (0.5,), "head_width": 4}, "needs a point head"),
+        ({"mixes_forecasts": True, "reach_raw": True, "levels": (0.5,), "head_width": 4}, "needs a point head"),
         ({"mixes_forecasts": True, "reach": 0, "reach_layers": 1}, "reach=0 sees one step at a time"),
         ({"mixes_forecasts": True, "reach": 500, "reach_offset": 20}, "go beyond context_length=512"),
         ({"levels": (0.5,)}, "head_width=0: a quantile head needs a hidden layer"),

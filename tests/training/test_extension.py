@@ -8,7 +8,7 @@ from strategies import random_module, small_config
 
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
-from ttm_sk.training.extension import new_parts, with_channel_mixing
+from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers
 
 
 def test_when_channel_mixing_is_added_then_forecasts_stay_and_the_new_parts_are_named():
@@ -32,3 +32,30 @@ def test_when_channels_cannot_be_mixed_then_an_error_says_why():
         with_channel_mixing(source, 1)
     with pytest.raises(ConfigError, match="found 4 channels, but this checkpoint mixes exactly 2"):
         with_channel_mixing(with_channel_mixing(source, 2), 4)
+
+
+def test_when_drivers_are_added_then_forecasts_stay_until_the_mixer_learns():
+    config = small_config()
+    source = Checkpoint(config, random_module(config).state_dict())
+    grown = with_drivers(source, 2, horizon=5)
+    context, covariates = torch.randn(3, 1, 32), torch.randn(3, 2, 37)
+    observed = torch.ones_like(context, dtype=torch.bool)
+    with torch.no_grad():
+        before = source.build()(context, observed).quantiles
+        module = grown.build()
+        torch.testing.assert_close(module(context, observed, covariates=covariates).quantiles, before[:, :, :5])
+        module.forecast_mixing.projection.weight.normal_()
+        after = module(context, observed, covariates=covariates).quantiles
+        moved = module(context, observed, covariates=covariates.flip(-1)).quantiles
+    assert not torch.allclose(after, moved)
+    assert (after.diff(dim=-1) >= 0).all()
+    assert all(name.startswith("forecast_mixing.") for name in new_parts(source, grown))
+
+
+def test_when_drivers_cannot_be_added_then_an_error_says_why():
+    config = small_config()
+    source = Checkpoint(config, random_module(config).state_dict())
+    with pytest.raises(ConfigError, match=r"found 0 driver\(s\) for 1 target"):
+        with_drivers(source, 0)
+    with pytest.raises(ConfigError, match="mixes no channels yet"):
+        with_drivers(with_drivers(source, 1), 1)

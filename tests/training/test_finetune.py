@@ -85,6 +85,11 @@ def test_when_few_shots_are_given_then_no_others_are_learnt_from():
     )
 
 
+def test_when_few_shots_are_shorter_than_the_horizon_then_there_is_too_little_to_learn():
+    with pytest.raises(DataError, match="few_shot=0.05 is 4 steps, fewer than the 8 steps ahead that matter"):
+        tune(start(), few_shot=0.05)
+
+
 def test_when_a_callback_says_stop_then_training_ends_there():
     looks = []
 
@@ -140,3 +145,18 @@ def test_when_it_cannot_be_done_then_the_error_says_why():
         tune(start(), mixes_channels=True)
     with pytest.raises(ConfigError, match="must be above 0"):
         FineTuneSettings(peak=0.0)
+
+
+def test_when_windows_have_drivers_then_the_mixer_learns_what_they_do():
+    rng = np.random.default_rng(0)
+    driver = rng.normal(size=400)
+    series = np.sin(np.arange(400) / 2) + driver
+    source = start()
+    lengths = {"context_length": 32, "prediction_length": 8}
+    known, blind = (
+        WindowDataset.from_series([series], **lengths, drivers=drivers) for drivers in ([driver[None]], None)
+    )
+    tuned, alone = (tune(source, windows, trainable="head", most_steps=150, peak=0.01) for windows in (known, blind))
+    assert tuned.config.covariate_channels == (1,)
+    assert note(tuned)["zero_shot_loss"] == pytest.approx(note(alone)["zero_shot_loss"], rel=1e-3)
+    assert note(tuned)["validation_loss"] < 0.8 * note(alone)["validation_loss"]

@@ -127,3 +127,12 @@ def test_when_the_target_is_one_pass_or_less_then_rolled_and_scaled_loss_are_one
     values = torch.sin(torch.arange(36.0) / 3).reshape(1, 1, 36).numpy()
     batch = batch_from_arrays(values[..., :32], values[..., 32:])
     torch.testing.assert_close(rolled_loss(module, batch), scaled_loss(module, batch))
+
+
+@pytest.mark.parametrize("changes", [{}, POINT], ids=["quantile", "point"])
+def test_when_windows_have_weights_then_errors_count_in_units_of_the_series(changes):
+    module, batch = random_module(small_config(**changes)), make_batch(1)
+    state = module.scale(batch.context, batch.observed)[2]
+    weighted = scaled_loss(module, replace(batch, weight=torch.full((1, 1), 2.0)))
+    factor = 2 * state.scale.squeeze() if module.levels else (2 * state.scale.squeeze()) ** 2
+    torch.testing.assert_close(weighted, factor * scaled_loss(module, batch))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -41,7 +43,7 @@ class WindowDataset:
     >>> windows = WindowDataset.from_series([np.arange(40.0)], context_length=16, prediction_length=4)
     >>> training, validation = windows.split(0.25)
     >>> len(windows), len(training), len(validation)
-    (27, 20, 7)
+    (27, 17, 7)
     >>> training.batch([0]).context.shape, int(training.index[:, 2].max()), int(validation.index[:, 1].min())
     (torch.Size([1, 1, 10]), 30, 30)
     """
@@ -172,18 +174,31 @@ class WindowDataset:
         return replace(self, index=self.index[np.linspace(0, len(self) - 1, most).round().astype(np.int64)])
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> Batch:
-        """The windows with these numbers, each centred and scaled by its own past, in float32."""
+        """The windows with these numbers, each centred and scaled by its own past, in float32.
+
+        ``weight`` says what that scale is in units of the whole series, so that a loss can count errors in its units.
+        """
         chosen = self.index[np.asarray(rows, dtype=np.int64)]
         padded = pad([self._past(i, cutoff) for i, cutoff, _ in chosen], context_length=self.context_length)
         target = np.stack([self._target(*window) for window in chosen])
         batch = batch_from_arrays(
             np.where(padded.observed, padded.context, np.float32(np.nan)), _in_units_of(padded, target)
         )
+        unit = padded.scale[..., 0, 0] / self._spreads[chosen[:, 0]]
+        batch = replace(batch, weight=torch.from_numpy(unit.astype(np.float32)))
         if self.drivers is not None:
             batch = replace(batch, covariates=self._covariates(chosen, padded.context.shape[-1]))
         if self.static is not None:
             batch = replace(batch, static=torch.from_numpy(self.static[chosen[:, 0]]))
         return batch
+
+    @cached_property
+    def _spreads(self) -> np.ndarray:
+        """``(series, channel)``: the deviation of every series, 1 for a constant one."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a channel without values has no window
+            spreads = np.array([np.nanstd(array, axis=1) for array in self.series])
+        return np.where(np.nan_to_num(spreads) > 0, spreads, 1.0)
 
     def _past(self, i: int, cutoff: int) -> np.ndarray:
         return self.series[i][:, max(0, cutoff - self.context_length) : cutoff]

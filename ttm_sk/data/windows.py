@@ -27,6 +27,9 @@ class Batch:
         ``(batch, covariate, time + horizon)``, or None; without flags, what is finite was observed.
     static
         ``(batch, n_static)`` integers, or None.
+    weight
+        ``(batch, channel)``: the unit of ``context`` and ``target`` in units of the series that they were cut from, by
+        which a loss in those units counts them; None where every window counts alike.
     """
 
     context: Tensor
@@ -36,6 +39,7 @@ class Batch:
     resolution: Tensor | None = None
     covariates: Tensor | None = None
     static: Tensor | None = None
+    weight: Tensor | None = None
     covariates_observed: Tensor | None = None
 
     def __len__(self) -> int:

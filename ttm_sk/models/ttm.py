@@ -203,13 +203,18 @@ class TTM(nn.Module):
         past = None
         if c.reach_past and c.reach:
             stop = context.shape[-1] - c.reach_offset
-            source = torch.nan_to_num(context) if c.reach_raw else values
+            source = torch.asinh(values) if state.is_asinh else values
+            source = torch.nan_to_num(context) if c.reach_raw else source
             past = source[:, [*c.targets, *covariates], stop - c.reach : stop]
         if future is not None and not c.reach_raw:
             known = state._replace(loc=state.loc[:, covariates], scale=state.scale[:, covariates])
-            future = known.standardise(future)
+            future = known.apply(future)
         assert self.forecast_mixing is not None  # the caller has looked
-        return self.forecast_mixing(scaled, future=future, past=past)
+        if not c.levels:
+            return self.forecast_mixing(scaled, future=future, past=past)
+        median = scaled[..., c.levels.index(0.5)]
+        shift = self.forecast_mixing(median, future=future, past=past) - median
+        return scaled + shift[..., None]
 
     def fit_length(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """The newest ``context_length`` steps; before a shorter past stand zeros, observed only by ``pads_count``."""

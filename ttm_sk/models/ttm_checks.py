@@ -153,8 +153,8 @@ def _check_reach(c: TTMConfig) -> None:
         raise ConfigError("covariate_channels are used where forecasts are mixed: set mixes_forecasts=True")
     if not c.mixes_forecasts:
         return
-    if c.levels or c.scaling == "asinh":
-        raise ConfigError("mixes_forecasts=True needs a point head and a linear scaling; give no levels")
+    if c.reach_raw and (c.levels or c.scaling == "asinh"):
+        raise ConfigError("reach_raw=True needs a point head and a linear scaling; give no levels, or reach_raw=False")
     if c.reach == 0 and (c.reach_layers or c.reach_gate == "none"):
         raise ConfigError("reach=0 sees one step at a time: it has a gate and no mixer layers; or choose reach=1")
     if c.reach and c.horizon < 2:

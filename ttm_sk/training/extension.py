@@ -9,10 +9,11 @@ from torch import nn
 
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
+from ttm_sk.layers.exogenous import ForecastMixing
 from ttm_sk.layers.mixing import ChannelMixing
 from ttm_sk.models.ttm import TTM, TTMConfig
 
-__all__ = ["new_parts", "with_channel_mixing"]
+__all__ = ["new_parts", "with_channel_mixing", "with_drivers"]
 
 
 def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 0) -> Checkpoint:
@@ -27,7 +28,7 @@ def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 
     """
     config = checkpoint.config
     if not isinstance(config, TTMConfig):
-        raise ConfigError(f"channel mixing is for TTMConfig, found {type(config).__name__}; use a TTM checkpoint")
+        raise ConfigError(f"channel mixing can be added to a TTM, found a {type(config).__name__}; choose another")
     if config.decoder_mixes_channels and config.n_channels == n_channels:
         return checkpoint
     if config.decoder_mixes_channels or config.mixes_channels:
@@ -37,7 +38,48 @@ def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 
             f"channel mixing needs a decoder and at least two channels; found {config.decoder_layers} decoder layers"
             f" and {n_channels} channel(s): leave it off"
         )
-    return _grown(checkpoint, TTM, replace(config, decoder_mixes_channels=True, n_channels=n_channels), seed)
+    return _grown(checkpoint, replace(config, decoder_mixes_channels=True, n_channels=n_channels), seed)
+
+
+def with_drivers(
+    checkpoint: Checkpoint, n_drivers: int, *, n_targets: int = 1, horizon: int | None = None, seed: int = 0
+) -> Checkpoint:
+    """The checkpoint with the exogenous mixer, which corrects every step of the forecast by what is known around it.
+
+    Its module then needs ``covariates``; the correction is zero until it is trained, and moves all quantiles alike.
+    Series, forecast and drivers are mixed in scaled units, each scaled by its own past.
+
+    Parameters
+    ----------
+    n_drivers, n_targets
+        Columns whose future is known, and columns that are forecast.
+    horizon
+        Steps of the forecast that are kept; None keeps all.
+
+    Raises
+    ------
+    ConfigError
+        If there are no drivers, or the checkpoint has channels of its own already.
+    """
+    config = checkpoint.config
+    if not isinstance(config, TTMConfig) or config.is_fixed or n_drivers < 1 or n_targets < 1:
+        raise ConfigError(
+            f"drivers can be added to a TTM that mixes no channels yet, found {n_drivers} driver(s) for {n_targets}"
+            f" target(s) and a {type(config).__name__}; choose another checkpoint"
+        )
+    n_channels = n_targets + n_drivers
+    kept = 0 if horizon is None or horizon >= config.prediction_length else horizon
+    grown = replace(
+        config,
+        n_channels=n_channels,
+        target_channels=tuple(range(n_targets)),
+        covariate_channels=tuple(range(n_targets, n_channels)),
+        forecast_length=kept,
+        mixes_forecasts=True,
+        reach=1,
+        reach_gate="sigmoid",
+    )
+    return _grown(checkpoint, grown, seed)
 
 
 def new_parts(before: Checkpoint, after: Checkpoint) -> list[str]:
@@ -45,13 +87,16 @@ def new_parts(before: Checkpoint, after: Checkpoint) -> list[str]:
     return [name for name in after.weights if name not in before.weights]
 
 
-def _grown(checkpoint: Checkpoint, kind: type[TTM], config: object, seed: int) -> Checkpoint:
+def _grown(checkpoint: Checkpoint, config: TTMConfig, seed: int) -> Checkpoint:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = kind(config)  # type: ignore[arg-type]
+        module = TTM(config)
     for part in module.modules():
         if isinstance(part, ChannelMixing):
             nn.init.zeros_(part.mlp.contract.weight)
             nn.init.zeros_(part.mlp.contract.bias)
+        if isinstance(part, ForecastMixing):
+            nn.init.zeros_(part.projection.weight)
+            nn.init.zeros_(part.projection.bias)
     weights = dict(module.state_dict()) | dict(checkpoint.weights)
     return Checkpoint(module.config, weights, checkpoint.provenance, checkpoint.calibration)

@@ -18,9 +18,9 @@ from ttm_sk.data.window_dataset import WindowDataset
 from ttm_sk.data.windows import Batch
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
-from ttm_sk.models.ttm import TTM
+from ttm_sk.models.ttm import TTM, TTMConfig
 from ttm_sk.training.early_stopping import Callback, EarlyStopping, examine
-from ttm_sk.training.extension import new_parts, with_channel_mixing
+from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers
 from ttm_sk.training.loop import LoopSettings, train
 from ttm_sk.training.objectives import rolled_loss, scaled_loss
 from ttm_sk.training.rate_finder import find_rate
@@ -31,6 +31,7 @@ __all__ = ["FineTuneSettings", "finetune"]
 
 logger = logging.getLogger(__name__)
 
+NEARLY_ALL = 0.8  # of the gain: the smallest share of what was learnt that has it is kept, as it is the safest
 BLENDS = (0.125, 0.25, 0.5, 0.75, 1.0)  # shares of what was learnt, of which the validation part chooses
 
 
@@ -132,6 +133,7 @@ def finetune(
         What to begin with.
     windows
         Windows to learn from, or the series themselves: arrays ``(time,)`` or ``(channel, time)``, NaN = not observed.
+        Windows with drivers give the result an exogenous mixer; its module then needs ``covariates``.
     trainable
         ``"head"``, ``"minimal"`` (decoder and head), ``"bias"``, ``"adapter"`` (low-rank) or ``"full"``.
     validation
@@ -173,6 +175,14 @@ def finetune(
     start = checkpoint
     if settings.mixes_channels:
         start = with_channel_mixing(checkpoint, windows.n_channels, seed=settings.seed)
+    if windows.drivers is not None and not _config_of(checkpoint).covariate_channels:
+        start = with_drivers(
+            start,
+            len(windows.drivers[0]),
+            n_targets=windows.n_channels,
+            horizon=windows.prediction_length,
+            seed=settings.seed,
+        )
     training, held_back = _parts(windows, validation, settings)
     run = _Run(start, training, held_back, settings, device=device)
     run.learn(trainable, also=new_parts(checkpoint, start), callbacks=callbacks, is_quiet=is_quiet)
@@ -185,7 +195,7 @@ def finetune(
 def _as_windows(
     checkpoint: Checkpoint, windows: WindowDataset | Sequence[np.ndarray], settings: FineTuneSettings
 ) -> WindowDataset:
-    config = checkpoint.config
+    config = _config_of(checkpoint)
     if isinstance(windows, WindowDataset):
         if windows.prediction_length > config.horizon:
             raise ConfigError(
@@ -201,6 +211,12 @@ def _as_windows(
     )
 
 
+def _config_of(checkpoint: Checkpoint) -> TTMConfig:
+    if not isinstance(checkpoint.config, TTMConfig):
+        raise ConfigError(f"fine-tuning adapts a TTM, found a {type(checkpoint.config).__name__}; choose another")
+    return checkpoint.config
+
+
 def _parts(
     windows: WindowDataset, validation: WindowDataset | None, settings: FineTuneSettings
 ) -> tuple[WindowDataset, WindowDataset]:
@@ -211,6 +227,7 @@ def _parts(
         if (settings.horizon or 0) > windows.prediction_length and windows.drivers is None:
             held_back = windows.reaching(settings.horizon or 1).split(settings.validation_share)[1]
     if settings.few_shot is not None and len(training):
+        _check_reach(training, settings.few_shot, held_back.prediction_length)
         training = training.last(settings.few_shot)
     for part, name in ((training, "learn from"), (held_back, "examine by")):
         if not len(part):
@@ -221,6 +238,15 @@ def _parts(
             )
     n_passes = -(-held_back.prediction_length // windows.prediction_length)
     return training, held_back.thinned(max(16, settings.validation_windows // n_passes))
+
+
+def _check_reach(training: WindowDataset, few_shot: float, horizon: int) -> None:
+    span = int(few_shot * training.index[:, 2].max())
+    if few_shot < 1 and span < horizon:
+        raise DataError(
+            f"few_shot={few_shot} is {span} steps, fewer than the {horizon} steps ahead that matter: too few to learn"
+            " from; give a larger share, or a count of windows"
+        )
 
 
 @dataclass
@@ -235,10 +261,8 @@ class _Run:
     outcome: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        module = self.start.build()
-        if not isinstance(module, TTM):
-            raise ConfigError(f"fine-tuning is for TTM, found a {type(module).__name__}; use it zero-shot")
-        self.module = module.to(resolve_device(self.device))
+        self.module = TTM(_config_of(self.start)).to(resolve_device(self.device))
+        self.module.load_state_dict(dict(self.start.weights))
         self.rows_per_step = max(1, self.settings.batch_size // self.training.n_channels)
 
     def learn(self, trainable: str, *, also: Sequence[str], callbacks: Sequence[Callback], is_quiet: bool) -> None:
@@ -281,7 +305,8 @@ class _Run:
         for blend in BLENDS:
             self.module.load_state_dict(_between(start.weights, learnt, blend))
             losses[blend] = self._examine()
-        blend = min(losses, key=lambda share: (losses[share], share))
+        gain = (1 - NEARLY_ALL) * losses[0.0] + NEARLY_ALL * min(losses.values())
+        blend = min(share for share, loss in losses.items() if loss <= gain)
         self.outcome |= {"blend": blend, "validation_loss": losses[blend], "outcome": _in_words(blend, losses)}
         return _between(start.weights, learnt, blend)
 

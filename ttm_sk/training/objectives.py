@@ -18,14 +18,16 @@ from ttm_sk.scoring.losses import huber, mae, mse, pinball
 __all__ = ["Objective", "UnscaledLoss", "rolled_loss", "scaled_loss"]
 
 Objective = Callable[[TTM, Batch], Tensor]
+WEIGHTS = (0.1, 4.0)  # so that no window counts for nothing, nor for all
 LARGEST_TARGET = 1e4  # in standard deviations of the context; further out a target teaches nothing but noise
 
 
 def scaled_loss(module: TTM, batch: Batch) -> Tensor:
     """Pinball loss of a quantile head, squared error of a point head, both in scaled units.
 
-    Every window counts alike whatever its units, and a history without movement, which no model can scale, is
-    left out. A target of fewer steps than the module forecasts is compared with the first ones.
+    Every window counts alike whatever its units; a history without movement, which no model can scale, is
+    left out. Where the batch has weights, errors count in units of the series instead: calm windows less, wild ones
+    more, as the usual scores do. A target of fewer steps than the module forecasts is compared with the first ones.
     """
     output, state = module.forecast_scaled(
         batch.context,
@@ -61,10 +63,13 @@ def rolled_loss(module: TTM, batch: Batch) -> Tensor:
 def _scaled_difference(module: TTM, batch: Batch, output: Tensor, state: ScaleState) -> Tensor:
     target = state.apply(batch.target).float()
     counts = batch.target_observed & (state.scale != 0) & (target.abs() < LARGEST_TARGET)
-    target = torch.where(counts, target, torch.zeros_like(target))
+    target, output = torch.where(counts, target, torch.zeros_like(target)), output.float()
+    if batch.weight is not None:
+        weight = (batch.weight[..., None] * state.scale).clamp(*WEIGHTS)
+        target, output = target * weight, output * (weight[..., None] if module.levels else weight)
     if module.levels:
-        return pinball(quantiles=output.float(), target=target, levels=module.levels, observed=counts)
-    return mse(forecast=output.float(), target=target, observed=counts)
+        return pinball(quantiles=output, target=target, levels=module.levels, observed=counts)
+    return mse(forecast=output, target=target, observed=counts)
 
 
 @dataclass(frozen=True)
