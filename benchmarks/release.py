@@ -152,9 +152,9 @@ Written by `benchmarks/release.py` from the checkpoint's own provenance and the 
 
 ## Training
 
-{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast or float32, AdamW), pinball loss at 13 levels in scaled
-units. Each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of
-the real ones at a coarser resolution.
+{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast or float32, AdamW), pinball loss at 13 levels
+in scaled units. Each window is synthetic or real with the share below, of random context length, one in ten with gaps,
+half of the real ones at a coarser resolution.
 
 | run | windows | minutes | peak rate | decaying share | synthetic share |
 |---|---|---|---|---|---|

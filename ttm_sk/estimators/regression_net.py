@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,10 +23,12 @@ from ttm_sk.inference.embedding import pool_patches
 from ttm_sk.layers.adapters import merge_adapters
 from ttm_sk.layers.heads import monotone_quantiles
 from ttm_sk.models.ttm import DEFAULT_LEVELS, TTM, TTMConfig
-from ttm_sk.training.team import Team
 from ttm_sk.training.trainable import choose_trainable
 
-__all__ = ["FanLoss", "Prediction", "RegressionNet", "WindowRegression", "make_network", "seeded"]
+if TYPE_CHECKING:
+    from ttm_sk.training.team import Team
+
+__all__ = ["FanLoss", "Prediction", "RegressionNet", "WindowRegression", "make_network", "seeded", "training_team"]
 
 NEAR_BEST = 1.1
 NEGLIGIBLE = 0.01  # of the target's variance
@@ -372,3 +374,10 @@ def _normal_fan(levels: tuple[float, ...], spread: Tensor) -> Tensor:
     raw = torch.log(torch.expm1(steps.clamp(min=1e-6)))
     raw[:, middle] = 0.0
     return raw
+
+
+def training_team(*, on_cpu: bool) -> Team:
+    """All processes that train together; imported here, since importing accelerate changes warning filters."""
+    from ttm_sk.training.team import join_team
+
+    return join_team(on_cpu=on_cpu)

@@ -19,7 +19,7 @@ from skorch.history import History
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
-from ttm_sk.estimators.regression_net import TARGET_SCALES, RegressionNet, WindowRegression, seeded
+from ttm_sk.estimators.regression_net import TARGET_SCALES, RegressionNet, WindowRegression, seeded, training_team
 from ttm_sk.estimators.regressor_file import read_regressor, write_regressor
 from ttm_sk.estimators.window_rows import (
     WindowUnits,
@@ -31,7 +31,6 @@ from ttm_sk.estimators.window_rows import (
 )
 from ttm_sk.inference.quantiles import at_levels
 from ttm_sk.models.ttm import DEFAULT_LEVELS, TTMConfig
-from ttm_sk.training.team import join_team
 from ttm_sk.training.trainable import check_trainable
 
 __all__ = ["TTMRegressor"]
@@ -313,7 +312,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
 
     def _new_net(self, n_columns: int, n_outputs: int, *, start: Checkpoint | TTMConfig | None = None) -> RegressionNet:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        team = join_team(on_cpu=self.device == "cpu") if self.accelerate else None
+        team = training_team(on_cpu=self.device == "cpu") if self.accelerate else None
         settings: dict[str, Any] = {
             "module__start": start or self.model_path,
             "module__n_columns": n_columns,
