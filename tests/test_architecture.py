@@ -49,6 +49,7 @@ CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "t
 # An optional package is imported in its own module and nowhere else; "guarded" means inside `try: ... except
 # ImportError`, because the module has work to do without it.
 EXTRA_HOMES = {
+    "accelerate": {"ttm_sk.training.team"},
     "huggingface_hub": {"ttm_sk.checkpoints.hub"},
     "matplotlib": {"ttm_sk.plotting"},
     "tabpfn": {"ttm_sk.estimators.tabpfn_weights"},
@@ -63,7 +64,9 @@ PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
 PUBLIC_NAMES = [
     "TTM",
     "TTMConfig",
+    "TTMFeatures",
     "TTMForecaster",
+    "TTMRegressor",
     "TabPFNTSForecaster",
     "finetune",
     "load_checkpoint",

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ttm_sk.checkpoints.open import load_checkpoint
     from ttm_sk.checkpoints.store import save_checkpoint
+    from ttm_sk.estimators.features import TTMFeatures
     from ttm_sk.estimators.forecaster import TTMForecaster
+    from ttm_sk.estimators.regressor import TTMRegressor
     from ttm_sk.estimators.tabpfn import TabPFNTSForecaster
     from ttm_sk.models.ttm import TTM, TTMConfig
     from ttm_sk.training.finetune import finetune
@@ -21,7 +23,9 @@ __version__ = "0.1.0"
 __all__ = [
     "TTM",
     "TTMConfig",
+    "TTMFeatures",
     "TTMForecaster",
+    "TTMRegressor",
     "TabPFNTSForecaster",
     "finetune",
     "load_checkpoint",
@@ -32,7 +36,9 @@ __all__ = [
 _HOMES = {
     "TTM": "ttm_sk.models.ttm",
     "TTMConfig": "ttm_sk.models.ttm",
+    "TTMFeatures": "ttm_sk.estimators.features",
     "TTMForecaster": "ttm_sk.estimators.forecaster",
+    "TTMRegressor": "ttm_sk.estimators.regressor",
     "TabPFNTSForecaster": "ttm_sk.estimators.tabpfn",
     "finetune": "ttm_sk.training.finetune",
     "load_checkpoint": "ttm_sk.checkpoints.open",

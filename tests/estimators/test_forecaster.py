@@ -25,8 +25,8 @@ from strategies import random_module, small_config
 from ttm_sk import TTMForecaster, load_checkpoint, save_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import CheckpointError, ConfigError, DataError, HorizonError
-from ttm_sk.estimators import forecaster as forecaster_module
-from ttm_sk.estimators.forecaster import shared_module
+from ttm_sk.estimators import weights as weights_module
+from ttm_sk.estimators.weights import shared_module
 from ttm_sk.models.ttm import DEFAULT_LEVELS
 
 FH = [1, 2, 3]
@@ -490,13 +490,13 @@ def test_when_the_weights_came_from_a_file_then_a_pickle_works_without_it(tmp_pa
     fitted = small(model_path=path).fit(wave())
     expected, frozen = fitted.predict(fh=FH), pickle.dumps(fitted)
     path.unlink()
-    forecaster_module._shared_module.cache_clear()
+    weights_module._shared_module.cache_clear()
     pd.testing.assert_series_equal(pickle.loads(frozen).predict(fh=FH), expected)  # noqa: S301
 
 
 def test_when_other_weights_are_bundled_by_now_then_a_pickle_refuses(monkeypatch):
     frozen = pickle.dumps(TTMForecaster().fit(wave()))
-    monkeypatch.setattr(forecaster_module, "_open_bundled", lambda name: small_checkpoint())
+    monkeypatch.setattr(weights_module, "_open_bundled", lambda name: small_checkpoint())
     with pytest.raises(CheckpointError, match="fitted with other weights called 'ttm-tiny'.*fit it again"):
         pickle.loads(frozen)  # noqa: S301
 
@@ -571,7 +571,7 @@ def test_when_tags_promise_something_then_other_tests_here_hold_it():
     ("parameters", "message"),
     [
         ({"fit_strategy": "magic"}, "unknown fit_strategy 'magic'"),
-        ({"effort": "best"}, "effort='best' .* is not in this version"),
+        ({"effort": "quick"}, "unknown effort 'quick'; choose one of 'plain', 'fast', 'best'"),
         ({"effort": "none"}, "unknown effort 'none'"),
         ({"context_length": 0}, "context_length=0 must be a whole number"),
         ({"batch_size": 2.5}, "batch_size=2.5 must be a whole number"),
@@ -655,3 +655,15 @@ def test_when_a_panel_has_a_stamp_before_the_end_of_a_series_then_it_is_refused(
     fitted = small().fit(panel(early=DAYS[:20], late=DAYS))
     with pytest.raises(NotImplementedError, match="can not perform in-sample prediction"):
         fitted.predict(fh=DAYS[[30]])
+
+
+def test_when_effort_is_best_then_fit_chooses_readings_and_update_keeps_them():
+    y = pd.Series(np.tile([1.0, 2.0, 4.0, 8.0, 4.0, 2.0, 0.0], 20), index=pd.period_range("2024-01-01", periods=140))
+    fitted = small(effort="best").fit(y[:-7], fh=[1, 2, 3])
+    assert any(reading.period == 7 for reading in fitted.readings_.readings)
+    before = fitted.readings_
+    forecast = fitted.predict()
+    assert not np.allclose(forecast, small(effort="fast").fit(y[:-7]).predict(fh=[1, 2, 3]))
+    assert fitted.update(y[-7:]).readings_ is before
+    assert copy.deepcopy(fitted).readings_ == before
+    assert small(effort="fast").fit(y).readings_ is None

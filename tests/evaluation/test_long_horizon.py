@@ -130,3 +130,15 @@ def test_when_the_bundled_weights_forecast_etth1_then_they_beat_the_mean():
     table = long_horizon(load_checkpoint(), SHARED / "ett" / "ETTh1.csv.gz", horizons=(96,), stride=499, effort="plain")
     assert table.loc[0, "n_windows"] == 6
     assert table.loc[0, "mse"] < 0.6  # 1 is about what the training part's mean gives
+
+
+def test_when_the_model_has_a_resolution_prefix_then_it_is_told_the_pace_of_the_set(data):
+    checkpoint = small_checkpoint(n_resolutions=10)
+    quarter_hourly = LongHorizonSet("ETTm1", data.values, data.loc, data.scale, 50, 80)
+    tables = [long_horizon(checkpoint, each, horizons=(5,), effort="plain") for each in (data, quarter_hourly)]
+    history = [data.values[:, :start] for start in data.starts(5)]
+    target = np.stack([data.values[:, start : start + 5] for start in data.starts(5)])
+    for table, token in zip(tables, (7, 5), strict=True):
+        forecast = forecast_series(checkpoint.build(), history, 5, effort="plain", resolution=token)[..., 0]
+        assert table.loc[0, "mse"] == pytest.approx(np.square(target - forecast).mean(), rel=1e-4)
+    assert tables[0].loc[0, "mse"] != tables[1].loc[0, "mse"]

@@ -119,7 +119,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     tensors, header = read_tensors(path)
     architecture = ARCHITECTURES.get(str(header.get("architecture")))
     if header.get("kind") != KIND or architecture is None:
-        found = header.get("kind") if header.get("kind") != KIND else header.get("architecture")
+        found = header.get("architecture" if header.get("kind") == KIND else "kind")
         known = ", ".join(map(repr, ARCHITECTURES))
         raise CheckpointError(f"{path} holds {found!r}, expected a checkpoint of {known}; choose another file")
     if header.get("format_version") != FORMAT_VERSION:

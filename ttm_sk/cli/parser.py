@@ -37,9 +37,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_convert(commands)
     _add_demo(commands)
     _add_pretrain(commands)
+    _add_gift_eval(commands)
     _add_finetune(commands)
     _add_evaluate(commands)
-    _add_gift_eval(commands)
     return parser
 
 
@@ -133,66 +133,6 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--force", action="store_true", help="replace the output if it exists")
 
 
-def _add_finetune(commands: argparse._SubParsersAction) -> None:
-    command = _command(
-        commands,
-        "finetune",
-        "adapt weights to the series in a CSV or parquet file",
-        "ttm-sk finetune sales.csv --target units --trainable minimal --output mine.safetensors",
-    )
-    command.add_argument("data", help="CSV (any separator, gzip or not) or parquet file with a line of column names")
-    command.add_argument(
-        "--target", nargs="+", metavar="C", help="columns to learn from (default: the only numeric one)"
-    )
-    _add_columns(command)
-    command.add_argument("--model", default="ttm-tiny", metavar="M", help="name or path (default: ttm-tiny)")
-    command.add_argument(
-        "--trainable",
-        default="minimal",
-        help="head, minimal (decoder and head), bias, adapter or full (default: minimal)",
-    )
-    command.add_argument("--horizon", type=_whole, metavar="N", help="steps ahead that matter (default: the model's)")
-    command.add_argument("--epochs", type=_whole, default=20, metavar="N", help="passes over the windows (default: 20)")
-    command.add_argument("--steps", type=_whole, default=400, metavar="N", help="at most (default: 400)")
-    command.add_argument("--peak", type=_positive, metavar="X", help="highest learning rate (default: looked for)")
-    command.add_argument("--head-dropout", type=_share, metavar="X", help="in decoder and head (default: the model's)")
-    command.add_argument("--few-shot", type=_positive, metavar="X", help="newest share (below 1) or count of windows")
-    command.add_argument(
-        "--validation-share", type=_share, default=0.2, metavar="X", help="last part, examined only (default: .2)"
-    )
-    command.add_argument("--mix-channels", action="store_true", help="let the columns inform each other")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random")
-    command.add_argument("--time-limit", type=_positive, metavar="S", help="stop after S seconds, with the best so far")
-    command.add_argument("--threads", type=_whole, metavar="N", help="default: torch's")
-    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    command.add_argument("--output", required=True, metavar="FILE", help="the checkpoint")
-    command.add_argument("--force", action="store_true", help="replace the output if it exists")
-
-
-def _add_evaluate(commands: argparse._SubParsersAction) -> None:
-    command = _command(
-        commands,
-        "evaluate",
-        "forecast the past of a file, window after window, and score it beside seasonal naive and classical methods",
-        "ttm-sk evaluate sales.csv --target units --horizon 14 --windows 5 --strategy zero-shot auto --plot last.png",
-    )
-    command.add_argument("data", help="CSV (any separator, gzip or not) or parquet file with a line of column names")
-    command.add_argument("--target", nargs="+", metavar="C", help="columns to forecast (default: the only numeric one)")
-    command.add_argument("--drivers", nargs="+", metavar="C", help="columns that are known ahead")
-    command.add_argument("--fill-drivers", action="store_true", help="fill gaps of the drivers with the value before")
-    _add_columns(command)
-    command.add_argument("--horizon", type=_whole, required=True, metavar="N", help="steps of a window")
-    command.add_argument("--windows", type=_whole, default=5, metavar="N", help="windows, at the end (default: 5)")
-    command.add_argument(
-        "--strategy", nargs="+", default=["zero-shot"], metavar="S", help="fit strategies (default: zero-shot)"
-    )
-    command.add_argument("--season", type=_whole, metavar="N", help="steps of a season (default: by the frequency)")
-    command.add_argument("--without-classics", action="store_true", help="leave AutoETS and AutoTheta out")
-    _add_model(command)
-    command.add_argument("--output", metavar="FILE", help="write the scores of every window")
-    command.add_argument("--plot", metavar="FILE", help="write a picture of the newest window (needs the extra 'plot')")
-
-
 def _add_gift_eval(commands: argparse._SubParsersAction) -> None:
     command = _command(
         commands, "gift-eval", "measure a forecaster on the GIFT-Eval benchmark", "ttm-sk gift-eval run -h"
@@ -268,6 +208,66 @@ def _add_gift_eval_head_to_head(actions: argparse._SubParsersAction) -> None:
     command.add_argument("--threads", type=_whole, metavar="N", help="of each process (default: torch's)")
     command.add_argument("--output", metavar="FILE", help="write the rows with hashes and commit (.csv)")
     _add_model(command)
+
+
+def _add_finetune(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "finetune",
+        "adapt weights to the series in a CSV or parquet file",
+        "ttm-sk finetune sales.csv --target units --trainable minimal --output mine.safetensors",
+    )
+    command.add_argument("data", help="CSV (any separator, gzip or not) or parquet file with a line of column names")
+    command.add_argument(
+        "--target", nargs="+", metavar="C", help="columns to learn from (default: the only numeric one)"
+    )
+    _add_columns(command)
+    command.add_argument("--model", default="ttm-tiny", metavar="M", help="name or path (default: ttm-tiny)")
+    command.add_argument(
+        "--trainable",
+        default="minimal",
+        help="head, minimal (decoder and head), bias, adapter or full (default: minimal)",
+    )
+    command.add_argument("--horizon", type=_whole, metavar="N", help="steps ahead that matter (default: the model's)")
+    command.add_argument("--epochs", type=_whole, default=20, metavar="N", help="passes over the windows (default: 20)")
+    command.add_argument("--steps", type=_whole, default=400, metavar="N", help="at most (default: 400)")
+    command.add_argument("--peak", type=_positive, metavar="X", help="highest learning rate (default: looked for)")
+    command.add_argument("--head-dropout", type=_share, metavar="X", help="in decoder and head (default: the model's)")
+    command.add_argument("--few-shot", type=_positive, metavar="X", help="newest share (below 1) or count of windows")
+    command.add_argument(
+        "--validation-share", type=_share, default=0.2, metavar="X", help="last part, examined only (default: .2)"
+    )
+    command.add_argument("--mix-channels", action="store_true", help="let the columns inform each other")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random")
+    command.add_argument("--time-limit", type=_positive, metavar="S", help="stop after S seconds, with the best so far")
+    command.add_argument("--threads", type=_whole, metavar="N", help="default: torch's")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    command.add_argument("--output", required=True, metavar="FILE", help="the checkpoint")
+    command.add_argument("--force", action="store_true", help="replace the output if it exists")
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "evaluate",
+        "forecast the past of a file, window after window, and score it beside seasonal naive and classical methods",
+        "ttm-sk evaluate sales.csv --target units --horizon 14 --windows 5 --strategy zero-shot auto --plot last.png",
+    )
+    command.add_argument("data", help="CSV (any separator, gzip or not) or parquet file with a line of column names")
+    command.add_argument("--target", nargs="+", metavar="C", help="columns to forecast (default: the only numeric one)")
+    command.add_argument("--drivers", nargs="+", metavar="C", help="columns that are known ahead")
+    command.add_argument("--fill-drivers", action="store_true", help="fill gaps of the drivers with the value before")
+    _add_columns(command)
+    command.add_argument("--horizon", type=_whole, required=True, metavar="N", help="steps of a window")
+    command.add_argument("--windows", type=_whole, default=5, metavar="N", help="windows, at the end (default: 5)")
+    command.add_argument(
+        "--strategy", nargs="+", default=["zero-shot"], metavar="S", help="fit strategies (default: zero-shot)"
+    )
+    command.add_argument("--season", type=_whole, metavar="N", help="steps of a season (default: by the frequency)")
+    command.add_argument("--without-classics", action="store_true", help="leave AutoETS and AutoTheta out")
+    _add_model(command)
+    command.add_argument("--output", metavar="FILE", help="write the scores of every window")
+    command.add_argument("--plot", metavar="FILE", help="write a picture of the newest window (needs the extra 'plot')")
 
 
 def _command(commands: argparse._SubParsersAction, name: str, summary: str, example: str) -> argparse.ArgumentParser:

@@ -22,8 +22,9 @@ ENDINGS = (".gz", ".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Layout:
-    """What a published table must look like: counts of rows and columns, and of the rows of its three parts."""
+    """What a published table must look like: its pace, counts of rows and columns, and of the rows of its parts."""
 
+    frequency: str
     n_rows: int
     n_channels: int
     n_train: int
@@ -41,13 +42,13 @@ def _shares(n_rows: int) -> tuple[int, int, int]:
 
 
 LAYOUTS = {
-    "ETTh1": Layout(17_420, 7, *_months(24)),
-    "ETTh2": Layout(17_420, 7, *_months(24)),
-    "ETTm1": Layout(69_680, 7, *_months(96)),
-    "ETTm2": Layout(69_680, 7, *_months(96)),
-    "Weather": Layout(52_696, 21, *_shares(52_696)),
-    "Electricity": Layout(26_304, 321, *_shares(26_304)),
-    "Traffic": Layout(17_544, 862, *_shares(17_544)),
+    "ETTh1": Layout("h", 17_420, 7, *_months(24)),
+    "ETTh2": Layout("h", 17_420, 7, *_months(24)),
+    "ETTm1": Layout("15min", 69_680, 7, *_months(96)),
+    "ETTm2": Layout("15min", 69_680, 7, *_months(96)),
+    "Weather": Layout("10min", 52_696, 21, *_shares(52_696)),
+    "Electricity": Layout("h", 26_304, 321, *_shares(26_304)),
+    "Traffic": Layout("h", 17_544, 862, *_shares(17_544)),
 }
 
 

@@ -44,7 +44,7 @@ def adapt(
     resolution
         Token of the pace of all histories, for a checkpoint with a resolution prefix.
     effort
-        At which ``"auto"`` compares.
+        At which ``"auto"`` compares; ``"best"`` compares at ``"fast"``, since readings are chosen after training.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def adapt(
     def prepare(name: str, past: Sequence[np.ndarray]) -> Forecaster:
         module = learn(name, past)[0].build()
         return lambda rows, steps: forecast_series(
-            module, rows, steps, levels=levels, effort=effort, resolution=resolution
+            module, rows, steps, levels=levels, effort="fast" if effort == "best" else effort, resolution=resolution
         )
 
     choice = select(AUTO_CANDIDATES, prepare, histories, horizon=horizon, levels=levels)

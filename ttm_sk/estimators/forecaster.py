@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.hub import bundled_names
-from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.data.frequency import resolution_token
@@ -23,8 +21,9 @@ from ttm_sk.estimators.adaptation import STRATEGIES, adapt
 from ttm_sk.estimators.drivers import Drivers, future_rows
 from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
 from ttm_sk.estimators.panel_forecaster import PanelForecaster
+from ttm_sk.estimators.weights import open_weights, shared_module
 from ttm_sk.inference.covariates import DriverEffect, measure_effects, widened
-from ttm_sk.inference.forecasting import check_effort, forecast_series
+from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
 from ttm_sk.training.finetune import FineTuneSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
 
@@ -49,9 +48,11 @@ class TTMForecaster(PanelForecaster):
         ``"adapter"`` low-rank adapters, ``"full"`` everything; ``"auto"`` compares some of them on the past and takes
         the best. All series of a panel train one model. On the last part of the series, which is kept aside, what was
         learnt is never worse than zero-shot; see :func:`ttm_sk.finetune`.
-    effort : {"fast", "plain"}, default="fast"
+    effort : {"fast", "plain", "best"}, default="fast"
         ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series, and beyond the model's
         own horizon of 96 steps follows five possible futures instead of one: better, at two (ten) times the cost.
+        ``"best"`` lets ``fit`` choose by a backtest how the series are read (coarser, one series for each hour of the
+        day, a shorter past): better still, at ten to hundreds of times the cost.
     context_length : int, optional
         Newest steps of the history to use; None uses as many as the model can see.
     device : str, default="auto"
@@ -82,6 +83,8 @@ class TTMForecaster(PanelForecaster):
     strategy_ : Choice
         What ``fit`` trained (``strategy_.chosen``), why (``strategy_.reason``), and, of ``"auto"``, the losses of what
         it compared, relative to zero-shot (``strategy_.scores``). ``update`` keeps what was trained.
+    readings_ : ReadingMixture or None
+        What ``effort="best"`` mixes; ``update`` keeps it.
     effects_ : tuple of DriverEffect
         For each series, what the columns of ``X`` do to it, and the share by which they lower the loss
         (``effects_[0].gain``); empty without ``X``.
@@ -150,7 +153,7 @@ class TTMForecaster(PanelForecaster):
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
-        self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or open_weights(self.model_path)
         _check_channels(self.checkpoint_, y.shape[1])
         self.effects_: tuple[DriverEffect, ...] = ()
         self._drivers: Drivers | None = None
@@ -172,6 +175,7 @@ class TTMForecaster(PanelForecaster):
             device=self.device,
             resolution=self._resolution(),
         )
+        self.readings_ = select_readings(*self._known(), horizon, **self._how()) if self.effort == "best" else None
         return self
 
     def _remember(self, y: pd.DataFrame) -> None:
@@ -202,9 +206,7 @@ class TTMForecaster(PanelForecaster):
                 steps,
                 levels=levels,
                 effort="plain",
-                batch_size=self.batch_size,
-                context_length=self.context_length,
-                resolution=self._resolution(),
+                **self._how(),
             )
 
         return measure_effects(backtest, self._panel.histories, past, horizon=horizon, levels=levels)
@@ -260,6 +262,18 @@ class TTMForecaster(PanelForecaster):
             parts[i] = widened(parts[i], effect.widening, wanted) + effect.of(columns)[..., None]
         return [part[..., :-1] for part in parts]
 
+    def _known(self) -> tuple[AnyModule, Sequence[np.ndarray]]:
+        """The model, and what it continues."""
+        return shared_module(self.checkpoint_, self.device), self._rests
+
+    def _how(self) -> dict[str, Any]:
+        """What every forecast of this forecaster is made with."""
+        return {
+            "batch_size": self.batch_size,
+            "context_length": self.context_length,
+            "resolution": self._resolution(),
+        }
+
     def _resolution(self) -> int | None:
         n_resolutions = self.checkpoint_.config.n_resolutions
         if not n_resolutions:
@@ -270,7 +284,7 @@ class TTMForecaster(PanelForecaster):
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""
         self._check_parameters()
-        start = getattr(self, "pretrained_checkpoint_", None) or _open(self.model_path)
+        start = getattr(self, "pretrained_checkpoint_", None) or open_weights(self.model_path)
         panel = to_panel(y)
         corpus = Corpus.from_series(channel for history in panel.histories for channel in history)
         settings = PretrainSettings(
@@ -309,7 +323,9 @@ class TTMForecaster(PanelForecaster):
         state = self.__dict__.copy()
         checkpoint = state.get("checkpoint_")
         is_bundled = isinstance(self.model_path, str) and self.model_path in bundled_names()
-        if is_bundled and checkpoint is not None and checkpoint.hash == _open(self.model_path).hash:  # nothing learnt
+        if (
+            is_bundled and checkpoint is not None and checkpoint.hash == open_weights(self.model_path).hash
+        ):  # nothing learnt
             state["checkpoint_"] = (self.model_path, checkpoint.hash)
         return state
 
@@ -324,7 +340,7 @@ class TTMForecaster(PanelForecaster):
         self.__dict__.update(state)
         if isinstance(state.get("checkpoint_"), tuple):
             name, expected = state["checkpoint_"]
-            self.checkpoint_ = _open(name)
+            self.checkpoint_ = open_weights(name)
             if self.checkpoint_.hash != expected:
                 raise CheckpointError(
                     f"this forecaster was fitted with other weights called {name!r} (hash {expected[:12]}, here"
@@ -364,26 +380,3 @@ def _check_channels(checkpoint: Checkpoint, n_columns: int) -> None:
             f"found {n_columns} column(s), but this checkpoint mixes exactly {config.n_channels} channels;"
             " give as many, in the order of its training"
         )
-
-
-def _open(model_path: str | Path | Checkpoint) -> Checkpoint:
-    if isinstance(model_path, Checkpoint):
-        return model_path
-    if isinstance(model_path, str) and model_path in bundled_names():
-        return _open_bundled(model_path)
-    return load_checkpoint(model_path)
-
-
-@lru_cache(maxsize=4)
-def _open_bundled(name: str) -> Checkpoint:
-    return load_checkpoint(name)
-
-
-def shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
-    """A module for inference alone; forecasters with the same weights share it, and nothing ever trains it."""
-    return _shared_module(checkpoint, str(resolve_device(device)))
-
-
-@lru_cache(maxsize=4)
-def _shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
-    return checkpoint.build().requires_grad_(False).to(device)

@@ -14,7 +14,8 @@ import pandas as pd
 
 from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.store import Checkpoint
-from ttm_sk.data.long_horizon_sets import LongHorizonSet, read_long_horizon_set
+from ttm_sk.data.frequency import resolution_token
+from ttm_sk.data.long_horizon_sets import LAYOUTS, LongHorizonSet, read_long_horizon_set
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, HorizonError
 from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
@@ -100,7 +101,12 @@ def long_horizon(
     data = csv if isinstance(csv, LongHorizonSet) else read_long_horizon_set(csv)
     module = checkpoint.build().to(resolve_device(device))
     n_at_once = max(1, batch_size // len(data.values))
-    settings: dict[str, Any] = {"effort": effort, "batch_size": n_at_once, "context_length": context_length}
+    settings: dict[str, Any] = {
+        "effort": effort,
+        "batch_size": n_at_once,
+        "context_length": context_length,
+        "resolution": _resolution(checkpoint, data),
+    }
     errors = {horizon: _Errors() for horizon in sorted(set(horizons))}
     began = time.perf_counter()
     for some in [[horizon] for horizon in errors] if effort == "best" else [list(errors)]:
@@ -166,6 +172,12 @@ def beside_published(results: pd.DataFrame, *, kind: str = "zero-shot") -> pd.Da
     wide = wide[list(dict.fromkeys(names))]
     measured = results.set_index(["dataset", "horizon"])[["mse", "mae"]]
     return measured.join(wide.rename_axis(columns=None))
+
+
+def _resolution(checkpoint: Checkpoint, data: LongHorizonSet) -> int | None:
+    """The token of the set's pace, where the model wants one."""
+    n_resolutions = getattr(checkpoint.config, "n_resolutions", 0)  # TTM-R3 has none
+    return resolution_token(LAYOUTS[data.name].frequency, n_resolutions=n_resolutions) if n_resolutions else None
 
 
 def _readings(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ttm_sk.layers.precision import at_least_single
 from ttm_sk.layers.seasonal import N_CYCLES
 
 __all__ = ["CycleHead"]
@@ -41,8 +42,8 @@ class CycleHead(nn.Module):
 
     def forward(self, cycles: Tensor, templates: Tensor, hidden: Tensor) -> Tensor:
         at_phase = torch.cat([templates[..., None, :], cycles], dim=-2).flatten(-3, -2).transpose(-1, -2)
-        ahead = torch.linspace(0, 1, at_phase.shape[-2], device=at_phase.device)
+        ahead = torch.linspace(0, 1, at_phase.shape[-2], device=at_phase.device, dtype=at_phase.dtype)
         position = torch.stack([ahead, torch.exp(-8 * ahead)], dim=-1).to(hidden.dtype)
         series = self.series(self.summary(hidden))[..., None, :]
         mixed = self.phases(at_phase.to(hidden.dtype)) + series + self.steps(position)
-        return self.output(functional.gelu(mixed)).float()
+        return at_least_single(self.output(functional.gelu(mixed)))

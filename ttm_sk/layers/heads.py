@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttm_sk.layers.cycles import CycleHead
+from ttm_sk.layers.precision import at_least_single
 from ttm_sk.layers.seasonal import CLUES, Seasons
 
 __all__ = ["PointHead", "QuantileHead", "monotone_quantiles"]
@@ -96,20 +97,20 @@ class QuantileHead(nn.Module):
         if self.template is not None and seasons is not None:
             seen = torch.cat([seasons.templates.flatten(-2), seasons.clues.flatten(-2)], dim=-1)
             hidden = hidden + self.template(seen.to(features.dtype))
-        centre = self.skip(hidden).float()
+        centre = at_least_single(self.skip(hidden))
         hidden = functional.gelu(hidden)
-        raw = self.output(hidden).unflatten(-1, (self.horizon, len(self.levels))).float()
-        centre = centre + self._anchor_trust(hidden) * anchor[..., :1].float()
+        raw = at_least_single(self.output(hidden).unflatten(-1, (self.horizon, len(self.levels))))
+        centre = centre + self._anchor_trust(hidden) * at_least_single(anchor[..., :1])
         if self.gate is not None and seasons is not None:
-            trust = torch.sigmoid(self.gate(hidden)).float() * seasons.clues[..., 0].float()
-            centre = centre + torch.einsum("bct,bcth->bch", trust, seasons.templates.float())
+            trust = at_least_single(torch.sigmoid(self.gate(hidden))) * at_least_single(seasons.clues[..., 0])
+            centre = centre + torch.einsum("bct,bcth->bch", trust, at_least_single(seasons.templates))
         if self.cycles is not None and seasons is not None:
             raw = raw + self.cycles(seasons.cycles, seasons.templates, hidden)
         return monotone_quantiles(raw, centre, median=self.median)
 
     def _anchor_trust(self, hidden: Tensor) -> Tensor:
         """In (0, 1) per step, ``(batch, channel, horizon)``: how far the median starts from the last value."""
-        now, later = self.anchor_gate(hidden).float().chunk(2, dim=-1)
+        now, later = at_least_single(self.anchor_gate(hidden)).chunk(2, dim=-1)
         ahead = torch.linspace(0, 1, self.horizon, device=hidden.device)
         return torch.sigmoid(now + later * ahead)
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ttm_sk.layers.precision import at_least_single
+
 __all__ = ["CLUES", "N_CYCLES", "Seasons", "last_value_and_roughness", "seasonal_templates"]
 
 # What the head is told about each template: the autocorrelation at its period, the logarithm of the
@@ -67,7 +69,7 @@ def seasonal_templates(values: Tensor, weight: Tensor, *, horizon: int, n_templa
     (torch.Size([1, 1, 1, 8, 3]), tensor(True))
     """
     shape = values.shape[:2]
-    x, w = values.flatten(0, 1).float(), weight.flatten(0, 1).float()
+    x, w = at_least_single(values.flatten(0, 1)), at_least_single(weight.flatten(0, 1))
     acf, longest = _autocorrelation(_detrended(x, w), w)
     shortest_allowed = torch.full_like(longest, MINIMUM_PERIOD)
     found = []

@@ -164,7 +164,7 @@ class TTM(nn.Module):
         context, observed = self.fit_length(context, observed)
         values, weight, state = self.scale(context, observed)
         features = self.decode(self.encode(values, weight, resolution=resolution), values, static=static)
-        scaled = self._select(self._apply_head(features, values, weight, state))
+        scaled = self._select(self.read_out(features, values, weight, state))
         if self.forecast_mixing is not None:
             scaled = self._mix_forecasts(scaled, context, values, state, future)
         targets = list(self.config.target_channels)
@@ -172,7 +172,8 @@ class TTM(nn.Module):
             state = state._replace(loc=state.loc[:, targets], scale=state.scale[:, targets])
         return scaled, state
 
-    def _apply_head(self, features: Tensor, values: Tensor, weight: Tensor, state: ScaleState) -> Tensor:
+    def read_out(self, features: Tensor, values: Tensor, weight: Tensor, state: ScaleState) -> Tensor:
+        """The head's output from decoder features and what :meth:`scale` gave, every channel and step of it."""
         if not isinstance(self.head, QuantileHead):
             return self.head(features)
         recent = slice(-min(values.shape[-1], LONGEST_TEMPLATE_PAST), None)

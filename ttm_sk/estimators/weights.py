@@ -1,0 +1,54 @@
+"""The weights behind the estimators: opened once, and one module for all that only forecast."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from ttm_sk.checkpoints.architectures import AnyModule
+from ttm_sk.checkpoints.hub import bundled_names
+from ttm_sk.checkpoints.open import load_checkpoint
+from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.device import resolve_device
+from ttm_sk.errors import ConfigError
+from ttm_sk.models.ttm import TTM
+
+__all__ = ["open_weights", "own_ttm", "shared_module"]
+
+
+def open_weights(model_path: str | Path | Checkpoint) -> Checkpoint:
+    """The checkpoint of a name or path; bundled ones are read once."""
+    if isinstance(model_path, Checkpoint):
+        return model_path
+    if isinstance(model_path, str) and model_path in bundled_names():
+        return _open_bundled(model_path)
+    return load_checkpoint(model_path)
+
+
+@lru_cache(maxsize=4)
+def _open_bundled(name: str) -> Checkpoint:
+    return load_checkpoint(name)
+
+
+def own_ttm(checkpoint: Checkpoint) -> TTM:
+    """A TTM of one's own.
+
+    Raises
+    ------
+    ConfigError
+        If the checkpoint holds another architecture.
+    """
+    module = checkpoint.build()
+    if not isinstance(module, TTM):
+        raise ConfigError(f"this estimator reads the features of a TTM, found a {type(module).__name__}; use a TTM's")
+    return module
+
+
+def shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
+    """A module for inference alone; forecasters with the same weights share it, and nothing ever trains it."""
+    return _shared_module(checkpoint, str(resolve_device(device)))
+
+
+@lru_cache(maxsize=4)
+def _shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
+    return checkpoint.build().requires_grad_(False).to(device)
