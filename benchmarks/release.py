@@ -152,7 +152,7 @@ Written by `benchmarks/release.py` from the checkpoint's own provenance and the 
 
 ## Training
 
-{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast, AdamW), pinball loss at 13 levels in scaled
+{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast or float32, AdamW), pinball loss at 13 levels in scaled
 units. Each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of
 the real ones at a coarser resolution.
 

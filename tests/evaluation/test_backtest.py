@@ -72,7 +72,7 @@ def test_when_drivers_are_given_then_methods_that_can_use_them_do():
 def test_when_statsmodels_is_there_then_auto_ets_is_a_peer():
     pytest.importorskip("statsmodels")
     y = weeks() + np.random.default_rng(0).normal(size=(56, 1))
-    result = backtest({"AutoETS": classics(7)["AutoETS"]}, y, horizon=7, n_windows=1, season=7)
+    result = backtest({"AutoETS": classics(7)["AutoETS"]}, y, horizon=7, n_windows=3, season=7)
     assert result.summary().set_index("method").loc["AutoETS", "mase / naive"] < 1
 
 

@@ -116,3 +116,17 @@ def test_when_the_newest_steps_are_missing_then_only_a_coarser_reading_suits():
     gap = np.concatenate([np.arange(100.0), np.full(60, np.nan)])[None]
     assert not AS_IT_IS.suits(gap, seen=50)
     assert Reading(rate=2).suits(gap, seen=50)
+
+
+def test_when_a_panel_has_very_many_phases_then_it_is_forecast_in_parts(monkeypatch):
+    histories = [np.arange(40.0)[None] + i for i in range(5)]
+    whole = by_phase(mean_of_all, 4)(histories, 6)
+    monkeypatch.setattr("ttm_sk.inference.readings.ROWS_AT_ONCE", 8)
+    sizes = []
+
+    def watching(rows, horizon):
+        sizes.append(len(rows))
+        return mean_of_all(rows, horizon)
+
+    np.testing.assert_array_equal(by_phase(watching, 4)(histories, 6), whole)
+    assert sizes == [8, 8, 4]

@@ -71,31 +71,6 @@ def test_when_the_forecast_is_right_then_the_squared_error_is_zero():
     torch.testing.assert_close(scaled_loss(module, replace(batch, target=target)), torch.tensor(0.0))
 
 
-def test_when_the_target_is_longer_than_one_pass_then_the_median_is_fed_back():
-    module = random_module(small_config())
-    time = torch.arange(60.0)
-    values = torch.sin(time / 3).reshape(1, 1, 60)
-    batch = batch_from_arrays(values[..., :32].numpy(), values[..., 32:52].numpy())
-    state = module.scale(batch.context, batch.observed)[2]
-    context, parts = batch.context, []
-    for _ in range(3):
-        forecast = module(context, torch.ones_like(context, dtype=torch.bool))
-        parts.append(forecast.quantiles)
-        context = torch.cat([context, forecast.mean], dim=-1)[..., -32:]
-    scaled = torch.stack([state.apply(part) for part in torch.cat(parts, dim=2)[:, :, :20].unbind(-1)], dim=-1)
-    by_hand = pinball(
-        quantiles=scaled, target=state.apply(batch.target), levels=module.levels, observed=batch.target_observed
-    )
-    torch.testing.assert_close(rolled_loss(module, batch), by_hand)
-
-
-def test_when_the_target_is_one_pass_or_less_then_rolled_and_scaled_loss_are_one():
-    module = random_module(small_config())
-    values = torch.sin(torch.arange(36.0) / 3).reshape(1, 1, 36).numpy()
-    batch = batch_from_arrays(values[..., :32], values[..., 32:])
-    torch.testing.assert_close(rolled_loss(module, batch), scaled_loss(module, batch))
-
-
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
@@ -127,6 +102,31 @@ def test_when_there_is_no_such_loss_then_it_raises():
     config = small_config(**POINT)
     with pytest.raises(ConfigError, match="names no loss"):
         UnscaledLoss.of(Checkpoint(config, random_module(config).state_dict()))
+
+
+def test_when_the_target_is_longer_than_one_pass_then_the_median_is_fed_back():
+    module = random_module(small_config())
+    time = torch.arange(60.0)
+    values = torch.sin(time / 3).reshape(1, 1, 60)
+    batch = batch_from_arrays(values[..., :32].numpy(), values[..., 32:52].numpy())
+    state = module.scale(batch.context, batch.observed)[2]
+    context, parts = batch.context, []
+    for _ in range(3):
+        forecast = module(context, torch.ones_like(context, dtype=torch.bool))
+        parts.append(forecast.quantiles)
+        context = torch.cat([context, forecast.mean], dim=-1)[..., -32:]
+    scaled = torch.stack([state.apply(part) for part in torch.cat(parts, dim=2)[:, :, :20].unbind(-1)], dim=-1)
+    by_hand = pinball(
+        quantiles=scaled, target=state.apply(batch.target), levels=module.levels, observed=batch.target_observed
+    )
+    torch.testing.assert_close(rolled_loss(module, batch), by_hand)
+
+
+def test_when_the_target_is_one_pass_or_less_then_rolled_and_scaled_loss_are_one():
+    module = random_module(small_config())
+    values = torch.sin(torch.arange(36.0) / 3).reshape(1, 1, 36).numpy()
+    batch = batch_from_arrays(values[..., :32], values[..., 32:])
+    torch.testing.assert_close(rolled_loss(module, batch), scaled_loss(module, batch))
 
 
 @pytest.mark.parametrize("changes", [{}, POINT], ids=["quantile", "point"])

@@ -22,6 +22,7 @@ __all__ = ["AS_IT_IS", "Fans", "Reading", "at_rate", "by_phase"]
 Fans = Callable[[Sequence[np.ndarray], int], np.ndarray]
 LEAST_BLOCKS = 16  # what a coarser history must have left
 LEAST_CYCLES = 8  # what each phase must have seen
+ROWS_AT_ONCE = 8192  # so that a panel by phase does not fill the memory
 
 
 @dataclass(frozen=True, order=True)
@@ -109,6 +110,11 @@ def by_phase(forecast: Fans, period: int) -> Fans:
         return forecast
 
     def phasewise(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        at_once = max(1, ROWS_AT_ONCE // period)
+        starts = range(0, len(histories), at_once)
+        return np.concatenate([some(histories[start : start + at_once], horizon) for start in starts])
+
+    def some(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
         n_cycles = -(-horizon // period)
         rows = [row for history in histories for row in np.moveaxis(_phases(history, period), -2, 0)]
         fans = forecast(rows, n_cycles).reshape(len(histories), period, histories[0].shape[0], n_cycles, -1)

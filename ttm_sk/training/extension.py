@@ -28,7 +28,7 @@ def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 
     """
     config = checkpoint.config
     if not isinstance(config, TTMConfig):
-        raise ConfigError(f"channel mixing is for TTMConfig, found {type(config).__name__}; use a TTM checkpoint")
+        raise ConfigError(f"channel mixing can be added to a TTM, found a {type(config).__name__}; choose another")
     if config.decoder_mixes_channels and config.n_channels == n_channels:
         return checkpoint
     if config.decoder_mixes_channels or config.mixes_channels:

@@ -261,10 +261,8 @@ class _Run:
     outcome: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        module = self.start.build()
-        if not isinstance(module, TTM):
-            raise ConfigError(f"fine-tuning is for TTM, found a {type(module).__name__}; use it zero-shot")
-        self.module = module.to(resolve_device(self.device))
+        self.module = TTM(_config_of(self.start)).to(resolve_device(self.device))
+        self.module.load_state_dict(dict(self.start.weights))
         self.rows_per_step = max(1, self.settings.batch_size // self.training.n_channels)
 
     def learn(self, trainable: str, *, also: Sequence[str], callbacks: Sequence[Callback], is_quiet: bool) -> None:
