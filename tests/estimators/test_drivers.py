@@ -95,6 +95,7 @@ def test_when_x_is_wrong_then_the_error_says_what_and_where():
         "X lacks the column 'degrees', which fit had; found 'promotion'": future[["promotion"]],
         "no row for 2024-01-11 05:00:00; it must have one for every row of the horizon": future.drop(FUTURE[5]),
         "column 'degrees' of X has no finite value at 2024-01-11 02:00:00": gap,
+        "column 'degrees' of X has the type .*, in fit it held numbers": future.assign(degrees="warm"),
         "no row for 2024-01-11 00:00:00; .* its own rows go from 2024-02-10": later,
     }
     for message, table in wrong.items():

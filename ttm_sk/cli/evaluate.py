@@ -17,6 +17,7 @@ from ttm_sk.evaluation.seasons import season_length
 __all__ = ["run"]
 
 BAND = (0.1, 0.3, 0.7, 0.9)
+LONGEST_TITLE = 48
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,7 +94,8 @@ def _picture(y: pd.DataFrame, result: Backtest, name: str, *, horizon: int, kind
     target = y.columns[0]
     past, actual = series[target].iloc[:-horizon].tail(max(100, 4 * horizon)), series[target].iloc[-horizon:]
     figure, [ax] = blank_figure()
-    title = f"{'' if key is None else f'{key}: '}{target}: the newest window, forecast by {name}"
+    title = f"{'' if key is None else f'{key}: '}{target} by {name}"
+    title = title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 3]}..."  # the legend stands beside it
     fan = fan[fan.columns.get_level_values(0)[0]]
     plot_forecast(past, fan[0.5], fan[list(BAND)], actual=actual, ax=ax, title=title)
     return to_image(figure, kind)

@@ -135,6 +135,8 @@ class Drivers:
 
     def _encode(self, column: pd.Series, name: Any) -> np.ndarray:
         """``(row, covariate)`` float64."""
+        if self.categories[name] is None and not pd.api.types.is_numeric_dtype(column.dtype):
+            raise DataError(f"column {name!r} of X has the type {column.dtype}, in fit it held numbers; convert it")
         if column.isna().any() or (self.categories[name] is None and np.isinf(column.to_numpy(float)).any()):
             values = column.isna() if column.isna().any() else np.isinf(column.to_numpy(float))
             row = column.index[int(np.argmax(values))]
