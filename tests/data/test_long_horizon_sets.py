@@ -70,9 +70,9 @@ def test_when_the_file_is_none_of_the_seven_then_they_are_listed(hourly, tmp_pat
 def test_when_a_value_is_missing_then_the_row_is_named(hourly, tmp_path):
     frame = pd.read_csv(hourly)
     frame.loc[41, "b"] = np.nan
-    frame.to_parquet(tmp_path / "ETTh2.parquet")
+    frame.to_csv(tmp_path / "ETTh2.csv", index=False)
     with pytest.raises(DataError, match="row 42 of column 2 is missing"):
-        read_long_horizon_set(tmp_path / "ETTh2.parquet")
+        read_long_horizon_set(tmp_path / "ETTh2.csv")
 
 
 def test_when_the_real_file_is_there_then_it_is_read():

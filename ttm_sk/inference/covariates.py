@@ -98,7 +98,7 @@ def measure_effects(
     >>> sales = 10 + 5 * promotion + 0.1 * rng.normal(size=(1, 200))
     >>> mean = lambda rows, steps: np.stack([np.full((len(row), steps, 1), np.nanmean(row)) for row in rows])
     >>> effect = measure_effects(mean, [sales], [promotion], horizon=5, levels=(0.5,))[0]
-    >>> (effect.of(np.ones((1, 1))) - effect.of(np.zeros((1, 1)))).round(1).tolist()
+    >>> (effect.of(np.ones((1, 1))) - effect.of(np.zeros((1, 1)))).round().tolist()
     [[5.0]]
     """
     for i, (history, columns) in enumerate(zip(histories, drivers, strict=True)):
