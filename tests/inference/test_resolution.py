@@ -90,8 +90,8 @@ def test_when_many_series_are_given_then_a_hundred_are_backtested():
 
 def test_when_a_reading_by_phase_would_make_too_many_rows_then_it_is_not_tried():
     pasts = [weeks(seed=i) for i in range(4)]
-    assert Reading(period=7) in candidates(pasts, n_rows=4)
-    assert Reading(period=7) not in candidates(pasts, n_rows=10_000)
+    assert Reading(period=7) in candidates(pasts)
+    assert Reading(period=7) not in candidates(pasts * 1_000)
 
 
 def test_when_a_reading_does_not_suit_a_series_then_the_others_read_it():
@@ -152,4 +152,16 @@ def test_when_a_history_is_all_missing_then_best_refuses_it_before_any_backtest(
 def test_when_a_cycle_is_long_then_it_is_read_coarser(period, reading):
     cycle = np.random.default_rng(0).normal(size=period).cumsum()
     past = np.resize(cycle - np.linspace(cycle[0], cycle[-1], period), 12 * period)[None]
-    assert reading in candidates([past], n_rows=4)
+    assert reading in candidates([past])
+
+
+def test_when_a_context_length_is_given_then_no_reading_sees_more_of_the_past():
+    history = weeks(400)[0]
+    other = np.concatenate([1e3 * np.random.default_rng(9).normal(size=200), history[200:]])
+    asked = {"horizon": 7, "levels": LEVELS, "effort": "best", "context_length": 60}
+    readings = select_readings(MODULE, [history], 7, context_length=60)
+    assert readings == select_readings(MODULE, [other], 7, context_length=60)
+    np.testing.assert_array_equal(
+        forecast_series(MODULE, [history], **asked), forecast_series(MODULE, [other], **asked)
+    )
+    assert len(readings.ratios) > 1

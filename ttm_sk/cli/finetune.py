@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import save_checkpoint
+from ttm_sk.cli.output import refuse_to_replace
 from ttm_sk.data.tables import read_table, to_series
-from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.frames import to_panel
 from ttm_sk.training.finetune import FineTuneSettings, finetune
 
@@ -21,8 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, fine-tune, say what came out, write."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    if Path(arguments.output).exists() and not arguments.force:
-        raise ConfigError(f"found a file {arguments.output} already; choose another --output, or add --force")
+    refuse_to_replace(arguments.output, is_forced=arguments.force)
     settings = FineTuneSettings(
         n_epochs=arguments.epochs,
         most_steps=arguments.steps,

@@ -22,6 +22,7 @@ __all__ = [
     "is_first_process",
     "print_rows",
     "readable",
+    "refuse_to_replace",
     "table_content",
     "write_file",
 ]
@@ -35,6 +36,12 @@ NAMES = ("id", "time", "target")  # columns that are no measurements
 def is_first_process() -> bool:
     """True outside of ``torchrun``, and in the one of its processes that prints and writes."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def refuse_to_replace(output: str, *, is_forced: bool) -> None:
+    """Raise before any work where the output exists and nobody said ``--force``."""
+    if Path(output).exists() and not is_forced:
+        raise ConfigError(f"found a file {output} already; choose another --output, or add --force")
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

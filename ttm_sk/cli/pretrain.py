@@ -10,7 +10,7 @@ import torch
 
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import save_checkpoint
-from ttm_sk.cli.output import TABLE_ENDINGS, is_first_process
+from ttm_sk.cli.output import TABLE_ENDINGS, is_first_process, refuse_to_replace
 from ttm_sk.data.corpora import Corpus, read_corpus
 from ttm_sk.data.held_out import held_out_match
 from ttm_sk.data.tables import read_all_series
@@ -26,8 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train and write, in all processes of ``torchrun`` or in this one."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    if Path(arguments.output).exists() and not arguments.force:
-        raise ConfigError(f"found a file {arguments.output} already; choose another --output, or add --force")
+    refuse_to_replace(arguments.output, is_forced=arguments.force)
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return _train(arguments)
     torch.distributed.init_process_group("gloo")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ttm_sk.errors import DataError
 
-__all__ = ["Padded", "pad"]
+__all__ = ["Padded", "pad", "refuse_unusable"]
 
 CONSTANT_TOLERANCE = 1e-12
 
@@ -117,13 +117,21 @@ def _check_channels(arrays: list[np.ndarray]) -> None:
 
 
 def _check(values: np.ndarray, observed: np.ndarray) -> None:
-    if not observed.any(axis=-1).all():
-        row, channel = np.argwhere(~observed.any(axis=-1))[0]
-        raise DataError(
-            f"history {row}, channel {channel} has no observed value; drop it, or give at least one finite value"
-        )
-    if np.isinf(values).any():
-        row, channel, step = np.argwhere(np.isinf(values))[0]
-        raise DataError(
-            f"history {row}, channel {channel} holds an infinite value; replace it by NaN where the value is unknown"
-        )
+    if not observed.any(axis=-1).all() or np.isinf(values).any():
+        refuse_unusable(values)
+
+
+def refuse_unusable(histories: Sequence[np.ndarray] | np.ndarray) -> None:
+    """Raise ``DataError`` for the first history ``(channel, time)`` without an observed value, or with infinities."""
+    for row, history in enumerate(histories):
+        is_blank, is_infinite = np.isnan(history).all(axis=-1), np.isinf(history).any(axis=-1)
+        if is_blank.any():
+            raise DataError(
+                f"history {row}, channel {is_blank.argmax()} has no observed value; drop it, or give at least one"
+                " finite value"
+            )
+        if is_infinite.any():
+            raise DataError(
+                f"history {row}, channel {is_infinite.argmax()} holds an infinite value; replace it by NaN where the"
+                " value is unknown"
+            )

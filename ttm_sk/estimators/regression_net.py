@@ -150,7 +150,7 @@ class WindowRegression(nn.Module):
 
         The windows are ``(batch, time)``; the forecast is the median, in the units of ``context``.
         """
-        values, weight, state = self.ttm.scale(*self.ttm.fit_length(context[:, None], observed[:, None]))
+        values, weight, state = self.ttm.scale(context[:, None], observed[:, None])
         features = self.ttm.decode(self.ttm.encode(values, weight))
         output = self.ttm.read_out(features, values, weight, state)
         if self.ttm.levels:

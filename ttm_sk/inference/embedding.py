@@ -89,7 +89,7 @@ def embed_windows(module: TTM, windows: np.ndarray, *, length: int | None = None
             rows = windows[start : start + batch_size]
             padded = pad(list(rows if length is None else stretch(rows, length)), context_length=config.context_length)
             context, observed = (torch.from_numpy(part).to(device) for part in (padded.context, padded.observed))
-            values, weight, _ = double.scale(*double.fit_length(context.double(), observed))
+            values, weight, _ = double.scale(context.double(), observed)
             features = double.encode(values, weight)
             parts.append(pool_patches(features, n_views=len(config.views)).cpu().numpy())
     return np.concatenate(parts)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ttm_sk.checkpoints.architectures import AnyModule
-from ttm_sk.data.padding import pad
+from ttm_sk.data.padding import pad, refuse_unusable
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
 from ttm_sk.inference.quantiles import at_levels
@@ -99,8 +99,9 @@ def forecast_series(
     fans = _fans(module, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
     known = module.levels or (0.5,)
     if effort == "best":
-        seen = min(module.context_length, context_length or module.context_length)
-        fans = (readings or _select(fans, rows, horizon, known, seen)).of(fans, seen=seen)
+        chosen = readings or _select(module, fans, rows, horizon, context_length)
+        fans = chosen.of(fans, seen=_seen(module, context_length))
+        rows = [row[:, -(context_length or 0) :] for row in rows]
     quantiles = at_levels(fans(rows, horizon), known=known, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
 
@@ -129,13 +130,26 @@ def select_readings(
     _check_feedback(module, horizon)
     rows = _with_channels(histories)
     fans = _fans(module, effort="best", batch_size=batch_size, context_length=context_length, resolution=resolution)
-    seen = min(module.context_length, context_length or module.context_length)
-    return _select(fans, rows, horizon, module.levels or (0.5,), seen)
+    return _select(module, fans, rows, horizon, context_length)
 
 
-def _select(fans: Fans, rows: list[np.ndarray], horizon: int, levels: Sequence[float], seen: int) -> ReadingMixture:
-    pad(rows, context_length=max((row.shape[-1] for row in rows), default=1))  # refuses what cannot be forecast
-    return select(fans, rows, horizon=horizon, levels=levels, seen=seen)
+def _select(
+    module: AnyModule, fans: Fans, rows: list[np.ndarray], horizon: int, context_length: int | None
+) -> ReadingMixture:
+    refuse_unusable(rows)
+    return select(
+        fans,
+        rows,
+        horizon=horizon,
+        levels=module.levels or (0.5,),
+        seen=_seen(module, context_length),
+        newest=context_length or 0,
+    )
+
+
+def _seen(module: AnyModule, context_length: int | None) -> int:
+    """Steps of a row that one pass sees."""
+    return min(module.context_length, context_length or module.context_length)
 
 
 def _fans(
@@ -143,7 +157,7 @@ def _fans(
 ) -> Fans:
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
     known = module.levels or (0.5,)
-    longest = min(module.context_length, context_length or module.context_length)
+    longest = _seen(module, context_length)
     step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
     paths = [0.5]
     if effort != "plain":

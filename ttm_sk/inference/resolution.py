@@ -85,7 +85,13 @@ class ReadingMixture:
 
 
 def select(
-    forecast: Fans, histories: Sequence[np.ndarray], *, horizon: int, levels: Sequence[float], seen: int
+    forecast: Fans,
+    histories: Sequence[np.ndarray],
+    *,
+    horizon: int,
+    levels: Sequence[float],
+    seen: int,
+    newest: int = 0,
 ) -> ReadingMixture:
     """The mixture of readings that forecast the past of these histories best.
 
@@ -105,7 +111,9 @@ def select(
     levels
         Quantile levels of ``forecast``.
     seen
-        How many of its newest steps ``forecast`` can see.
+        How many steps of a row ``forecast`` can see.
+    newest
+        Steps of the past before a window that may be used; 0 means all.
 
     Returns
     -------
@@ -120,26 +128,25 @@ def select(
     >>> [str(reading) for reading in mixture.readings]
     ['period 24', 'period 48']
     """
-    windows = _cut_windows(histories, horizon)
+    windows = [cut for history in _chosen(histories) for cut in _cut_windows(history, horizon, newest=newest)]
     if not windows:
         return ReadingMixture()
     pasts, targets = [past for past, _ in windows], [target for _, target in windows]
-    tried = candidates(pasts, n_rows=len(pasts))
     losses = {}
-    for reading in tried:
+    for reading in candidates(pasts):
         suited = np.array([reading.suits(past, seen=seen) for past in pasts])
         losses[reading] = _losses(reading.of(forecast), pasts, targets, np.asarray(levels), suited=suited)
     return _mixture(_ratios(losses))
 
 
-def candidates(pasts: Sequence[np.ndarray], *, n_rows: int) -> list[Reading]:
+def candidates(pasts: Sequence[np.ndarray]) -> list[Reading]:
     """What is worth trying: as they are, coarser, by phase of their common periods, with a shorter past."""
     longest = max(past.shape[-1] for past in pasts)
     by_phase = (_by_phase(period) for period in common_periods(pasts))
     return [
         AS_IT_IS,
         *(Reading(rate=rate) for rate in RATES),
-        *(reading for reading in by_phase if reading is not None and reading.period * n_rows <= MOST_ROWS),
+        *(reading for reading in by_phase if reading is not None and reading.period * len(pasts) <= MOST_ROWS),
         *(Reading(context=context) for context in CONTEXTS if context < longest),
     ]
 
@@ -152,16 +159,20 @@ def _by_phase(period: int) -> Reading | None:
     return Reading(period=period) if period <= 2 * LARGEST_PERIOD else None
 
 
-def _cut_windows(histories: Sequence[np.ndarray], horizon: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pasts and what followed them, ``(channel, time)`` each."""
-    chosen = np.unique(np.linspace(0, len(histories) - 1, min(N_SERIES, len(histories))).astype(int))
+def _chosen(histories: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """At most a hundred, from all over the data set."""
+    indices = np.linspace(0, len(histories) - 1, min(N_SERIES, len(histories))).astype(int)
+    return [histories[i] for i in np.unique(indices).tolist()]
+
+
+def _cut_windows(history: np.ndarray, horizon: int, *, newest: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pasts and what followed them, ``(channel, time)`` each, the newest first."""
+    length = min(horizon, max(1, history.shape[-1] // 4))
     windows = []
-    for history in (histories[i] for i in chosen.tolist()):
-        length = min(horizon, max(1, history.shape[-1] // 4))
-        for cut in range(history.shape[-1] - length, LEAST_PAST - 1, -length)[:N_WINDOWS]:
-            past, target = history[:, :cut], history[:, cut : cut + length]
-            if np.isfinite(past).any(axis=-1).all() and np.isfinite(target).any():
-                windows.append((past, target))
+    for cut in range(history.shape[-1] - length, LEAST_PAST - 1, -length)[:N_WINDOWS]:
+        past, target = history[:, max(0, cut - newest) if newest else 0 : cut], history[:, cut : cut + length]
+        if np.isfinite(past).any(axis=-1).all() and np.isfinite(target).any():
+            windows.append((past, target))
     return windows
 
 

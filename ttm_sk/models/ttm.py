@@ -161,12 +161,12 @@ class TTM(nn.Module):
         future = None
         if covariates is not None:
             context, observed, future = join_covariates(self.config, context, observed, covariates, covariates_observed)
-        context, observed = self.fit_length(context, observed)
         values, weight, state = self.scale(context, observed)
         features = self.decode(self.encode(values, weight, resolution=resolution), values, static=static)
         scaled = self._select(self.read_out(features, values, weight, state))
         if self.forecast_mixing is not None:
-            scaled = self._mix_forecasts(scaled, context, values, state, future)
+            raw = self._fit_length(context, observed)[0] if self.config.reach_raw else None
+            scaled = self._mix_forecasts(scaled, raw, values, state, future)
         targets = list(self.config.target_channels)
         if targets:
             state = state._replace(loc=state.loc[:, targets], scale=state.scale[:, targets])
@@ -196,15 +196,15 @@ class TTM(nn.Module):
         return scaled[:, :, : self.config.horizon]
 
     def _mix_forecasts(
-        self, scaled: Tensor, context: Tensor, values: Tensor, state: ScaleState, future: Tensor | None
+        self, scaled: Tensor, raw: Tensor | None, values: Tensor, state: ScaleState, future: Tensor | None
     ) -> Tensor:
         c = self.config
         covariates = list(c.covariate_channels)
         past = None
         if c.reach_past and c.reach:
-            stop = context.shape[-1] - c.reach_offset
+            stop = values.shape[-1] - c.reach_offset
             source = torch.asinh(values) if state.is_asinh else values
-            source = torch.nan_to_num(context) if c.reach_raw else source
+            source = source if raw is None else torch.nan_to_num(raw)
             past = source[:, [*c.targets, *covariates], stop - c.reach : stop]
         if future is not None and not c.reach_raw:
             known = state._replace(loc=state.loc[:, covariates], scale=state.scale[:, covariates])
@@ -216,7 +216,7 @@ class TTM(nn.Module):
         shift = self.forecast_mixing(median, future=future, past=past) - median
         return scaled + shift[..., None]
 
-    def fit_length(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+    def _fit_length(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """The newest ``context_length`` steps; before a shorter past stand zeros, observed only by ``pads_count``."""
         length = self.config.context_length
         missing = (max(0, length - context.shape[-1]), 0)
@@ -228,7 +228,7 @@ class TTM(nn.Module):
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
         """Standardised values (0 where unobserved) and weights (1 = observed) of the whole context, and the scaling."""
         length = self.config.context_length
-        context, observed = self.fit_length(context, observed)
+        context, observed = self._fit_length(context, observed)
         recent = observed.clone()
         recent[..., : length - (self.config.scaling_length or length)] = False
         counted = torch.where(recent.any(-1, keepdim=True), recent, observed)

@@ -29,14 +29,7 @@ def scaled_loss(module: TTM, batch: Batch) -> Tensor:
     left out. Where the batch has weights, errors count in units of the series instead: calm windows less, wild ones
     more, as the usual scores do. A target of fewer steps than the module forecasts is compared with the first ones.
     """
-    output, state = module.forecast_scaled(
-        batch.context,
-        batch.observed,
-        resolution=batch.resolution,
-        covariates=batch.covariates,
-        covariates_observed=batch.covariates_observed,
-        static=batch.static,
-    )
+    output, state = module.forecast_scaled(batch.context, batch.observed, **_besides(batch))
     return _scaled_difference(module, batch, output[:, :, : batch.target.shape[-1]], state)
 
 
@@ -118,14 +111,7 @@ class UnscaledLoss:
 
     def __call__(self, module: TTM, batch: Batch) -> Tensor:
         """The mean over the observed entries of the target; see :mod:`ttm_sk.scoring.losses`."""
-        forecast = module(
-            batch.context,
-            batch.observed,
-            resolution=batch.resolution,
-            covariates=batch.covariates,
-            covariates_observed=batch.covariates_observed,
-            static=batch.static,
-        ).mean
+        forecast = module(batch.context, batch.observed, **_besides(batch)).mean
         return self.between(forecast=forecast, target=batch.target, observed=batch.target_observed)
 
     def between(self, *, forecast: Tensor, target: Tensor, observed: Tensor) -> Tensor:
@@ -135,3 +121,13 @@ class UnscaledLoss:
         if self.name == "huber":
             return huber(forecast=forecast, target=target, observed=observed, delta=self.delta)
         return (mse if self.name == "mse" else mae)(forecast=forecast, target=target, observed=observed)
+
+
+def _besides(batch: Batch) -> dict[str, Tensor | None]:
+    """What a module is given besides the past."""
+    return {
+        "resolution": batch.resolution,
+        "covariates": batch.covariates,
+        "covariates_observed": batch.covariates_observed,
+        "static": batch.static,
+    }
