@@ -58,7 +58,7 @@ class TestCodes(NamedTuple):
         parts, starts, n_steps = [], [], 0
         for series in datasets.values():
             starts.append(n_steps)
-            for coarse in (part for x in series for part in at_factors(x, factors)):
+            for coarse in at_factors(joined(series), factors):
                 codes, places = telling_codes(coarse)
                 parts.append((codes, places + n_steps))
                 n_steps += len(coarse)
@@ -122,12 +122,16 @@ def test_series(storage: Path) -> dict[str, list[np.ndarray]]:
     return found
 
 
-def series_of(corpus: Path, name: str) -> Iterator[np.ndarray]:
-    """Every series of one training data set."""
+def values_of(corpus: Path, name: str) -> np.ndarray:
+    """Every series of one training data set, joined."""
     with np.load(corpus / f"{name}.npz", allow_pickle=False) as stored:
-        values, offsets = stored["values"], stored["offsets"]
-    for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
-        yield as_float(values[start:stop])
+        values, offsets = as_float(stored["values"]), stored["offsets"]
+    return joined([values[start:stop] for start, stop in zip(offsets[:-1], offsets[1:], strict=True)])
+
+
+def joined(series: Sequence[np.ndarray]) -> np.ndarray:
+    """One after the other, a missing value between them: no window reaches over it."""
+    return np.concatenate([part for x in series for part in (x, [np.nan])])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -167,8 +171,7 @@ def check_values(corpus: Path, names: Iterable[str], tested: TestCodes, factors:
     """For each training data set the series that shares most windows with a test data set."""
     rows = []
     for name in tqdm(names, unit="data set", file=sys.stderr):
-        parts = (coarse for series in series_of(corpus, name) for coarse in at_factors(series, factors))
-        n_windows, test_dataset = max(map(tested.copied_by, parts))
+        n_windows, test_dataset = max(map(tested.copied_by, at_factors(values_of(corpus, name), factors)))
         rows.append({"name": name, "windows": n_windows, "test_dataset": test_dataset})
     return rows
 

@@ -19,16 +19,18 @@ from ttm_sk.inference.readings import AS_IT_IS, Fans, Reading
 __all__ = ["ReadingMixture", "candidates", "select"]
 
 RATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
-CONTEXTS = (512, 1536)
+CONTEXTS = (128, 512, 1536)
 N_SERIES = 100  # series that are backtested
 N_WINDOWS = 4  # windows of each
 LEAST_PAST = 16  # steps before a window
 LARGEST_PERIOD = 200  # beyond, a cycle is read coarser, if a rate divides it
 MOST_ROWS = 25_000  # that a reading by phase may make of the backtest
-TEMPERATURE = 0.05
+LEAST_TEMPERATURE = 0.03
+NOISE_SHARE = 0.5  # of the typical standard error of a ratio's logarithm, added to the temperature
+UNKNOWN_ERROR = 0.1  # of one window alone
 LEAST_WEIGHT = 0.02
 MOST_READINGS = 4
-LEAST_SHARE = 2 / 3  # of the windows that a reading must suit
+LEAST_SHARE = 2 / 3  # of the series that a reading must suit in one window or more
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,10 @@ def select(
 
     Up to 100 series are cut before each of their last four windows of ``horizon`` steps (shorter ones, where a history
     is too short for that), every candidate forecasts what was cut off, and its mean pinball loss over all series is
-    divided by that of the series as they are: the ratio r. Weights are ``softmax(-log(r) / 0.05)``; at most four
-    readings stay, none below a weight of .02. One choice for all series: a choice for each is too noisy.
+    divided by that of the series as they are, on the windows that both can forecast: the ratio r. Weights are
+    ``softmax(-log(r) / t)``, where t is 0.03 and half of the typical standard error of log r: little past means nearly
+    equal weights. At most four readings stay, none below a weight of .02. One choice for all series: a choice for each
+    is too noisy.
 
     Parameters
     ----------
@@ -128,15 +132,26 @@ def select(
     >>> [str(reading) for reading in mixture.readings]
     ['period 24', 'period 48']
     """
-    windows = [cut for history in _chosen(histories) for cut in _cut_windows(history, horizon, newest=newest)]
+    windows = [
+        (i, *cut)
+        for i, history in enumerate(_chosen(histories))
+        for cut in _cut_windows(history, horizon, newest=newest)
+    ]
     if not windows:
         return ReadingMixture()
-    pasts, targets = [past for past, _ in windows], [target for _, target in windows]
+    owners, pasts, targets = (list(part) for part in zip(*windows, strict=True))
     losses = {}
     for reading in candidates(pasts):
         suited = np.array([reading.suits(past, seen=seen) for past in pasts])
-        losses[reading] = _losses(reading.of(forecast), pasts, targets, np.asarray(levels), suited=suited)
-    return _mixture(_ratios(losses))
+        if _share_of_series(suited, owners) >= LEAST_SHARE:
+            losses[reading] = _losses(reading.of(forecast), pasts, targets, np.asarray(levels), suited=suited)
+    ratios = {AS_IT_IS: (1.0, 0.0)}
+    plain = losses.pop(AS_IT_IS, np.full(len(pasts), np.nan))
+    for reading, loss in losses.items():
+        both = np.isfinite(loss) & np.isfinite(plain)
+        if _share_of_series(both, owners) >= LEAST_SHARE and plain[both].sum() > 0:
+            ratios[reading] = _ratio(loss[both], plain[both])
+    return _mixture(ratios)
 
 
 def candidates(pasts: Sequence[np.ndarray]) -> list[Reading]:
@@ -184,10 +199,8 @@ def _losses(
     *,
     suited: np.ndarray,
 ) -> np.ndarray:
-    """Mean pinball loss of each window; NaN where it does not suit, and everywhere if it suits too few."""
+    """Mean pinball loss of each window; NaN where it does not suit."""
     losses = np.full(len(pasts), np.nan)
-    if suited.mean() < LEAST_SHARE:
-        return losses
     lengths = np.array([target.shape[-1] for target in targets])
     for length in np.unique(lengths[suited]):
         rows = np.flatnonzero(suited & (lengths == length)).tolist()
@@ -202,25 +215,35 @@ def _pinball(target: np.ndarray, fans: np.ndarray, levels: np.ndarray) -> np.nda
     return np.nanmean(np.maximum(levels * missed, (levels - 1) * missed), axis=(1, 2, 3))
 
 
-def _ratios(losses: dict[Reading, np.ndarray]) -> dict[Reading, float]:
-    """Pooled loss over that of the series as they are, on the windows that both can forecast."""
-    ratios = {AS_IT_IS: 1.0}
-    plain = losses[AS_IT_IS]
-    for reading, loss in losses.items():
-        both = np.isfinite(loss) & np.isfinite(plain)
-        if reading != AS_IT_IS and both.mean() >= LEAST_SHARE and plain[both].sum() > 0:
-            ratios[reading] = float(loss[both].sum() / plain[both].sum())
-    return ratios
+def _share_of_series(of_windows: np.ndarray, owners: Sequence[int]) -> float:
+    """The share of series of which at least one window is marked.
+
+    Older windows have a shorter past than what will be forecast: a reading that suits only the newest may be the best.
+    """
+    return len(set(np.asarray(owners)[of_windows].tolist())) / len(set(owners))
 
 
-def _mixture(ratios: dict[Reading, float]) -> ReadingMixture:
-    best_first = sorted(ratios, key=lambda reading: (ratios[reading], reading))
-    logs = np.log(np.maximum([ratios[reading] for reading in best_first], 1e-12))
-    weights = np.exp((logs[0] - logs) / TEMPERATURE)
+def _ratio(loss: np.ndarray, plain: np.ndarray) -> tuple[float, float]:
+    """Pooled loss over that of the series as they are, and the standard error of its logarithm over windows."""
+    ratio = float(loss.sum() / plain.sum())
+    if len(loss) < 2:
+        return ratio, UNKNOWN_ERROR
+    scatter = np.sqrt(((loss - ratio * plain) ** 2).sum() * len(loss) / (len(loss) - 1))
+    return ratio, float(scatter / max(loss.sum(), 1e-300))
+
+
+def _mixture(ratios: dict[Reading, tuple[float, float]]) -> ReadingMixture:
+    """Readings weighted by their ratios; ``ratios`` holds the standard error of each one's logarithm, too."""
+    best_first = sorted(ratios, key=lambda reading: (ratios[reading][0], reading))
+    logs = np.log(np.maximum([ratios[reading][0] for reading in best_first], 1e-12))
+    errors = [error for reading, (_, error) in ratios.items() if reading != AS_IT_IS]
+    temperature = LEAST_TEMPERATURE + NOISE_SHARE * float(np.median(errors or [0.0]))
+    weights = np.exp((logs[0] - logs) / temperature)
     weights = weights[:MOST_READINGS] / weights.sum()
     kept = weights >= LEAST_WEIGHT
     weights = weights[kept] / weights[kept].sum()
-    return ReadingMixture(tuple(_first(best_first, kept)), tuple(weights.tolist()), ratios)
+    values = {reading: ratio for reading, (ratio, _) in ratios.items()}
+    return ReadingMixture(tuple(_first(best_first, kept)), tuple(weights.tolist()), values)
 
 
 def _first(readings: Iterable[Reading], kept: np.ndarray) -> list[Reading]:
