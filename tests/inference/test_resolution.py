@@ -175,24 +175,25 @@ def test_when_only_the_newest_window_is_long_enough_for_a_reading_then_it_is_sti
     assert mixture.ratios[Reading(period=24)] < 0.7
 
 
-def flat_forecasts(values_of_short_pasts):
-    """Forecasts 1 from a long past, in turn one of the values from a past of 128 steps, and 9 from any other."""
+def flat_forecasts(spread):
+    """Forecasts 1 from a long past, 0.9 from one of 128 steps, 9 from any other; from short ones with a spread."""
 
     def forecast(histories, horizon):
-        lengths = [history.shape[-1] for history in histories]
-        level = {128: values_of_short_pasts} | {length: [1.0] for length in range(900, 1001)}
-        values = [level.get(length, [9.0])[i % len(level.get(length, [9.0]))] for i, length in enumerate(lengths)]
+        values = []
+        for i, history in enumerate(histories):
+            is_long = history.shape[-1] >= 900
+            level = 1.0 if is_long else 0.9 if history.shape[-1] == 128 else 9.0
+            values.append(level if is_long else level * (1 + spread * (-1) ** i))
         return np.tile(np.array(values)[:, None, None, None], (1, 1, horizon, 1))
 
     return forecast
 
 
 def test_when_a_reading_wins_by_little_but_always_then_it_rules_and_when_by_chance_then_both_are_mixed():
-    nothing = [np.zeros((1, 1000))] * 3
-
-    def weight_of_the_short_past(*values):
-        mixture = select(flat_forecasts(values), nothing, horizon=10, levels=(0.5,), seen=2000)
+    def weight_of_the_short_past(spread):
+        nothing = [np.zeros((1, 1000))] * 3
+        mixture = select(flat_forecasts(spread), nothing, horizon=10, levels=(0.5,), seen=2000)
         return dict(zip(mixture.readings, mixture.weights, strict=True))[Reading(context=128)]
 
-    assert weight_of_the_short_past(0.9) > 0.95
-    assert 0.5 < weight_of_the_short_past(0.1, 1.7) < 0.75
+    assert weight_of_the_short_past(spread=0.0) > 0.95
+    assert 0.5 < weight_of_the_short_past(spread=0.9) < 0.75
