@@ -92,6 +92,32 @@ def test_when_tasks_are_done_then_how_is_kept_beside_them(storage, tmp_path, sma
     assert (config["model"], config["model_type"], config["testdata_leakage"]) == ("small-plain", "zero-shot", "No")
 
 
+@dataclass(frozen=True)
+class Widened(SeasonalNaiveContender):
+    """Intervals of seasonal naive times a factor."""
+
+    factor: float = 1.0
+
+    def prepare(self, known, *, horizon, seasonality):
+        forecast = super().prepare(known, horizon=horizon, seasonality=seasonality)
+
+        def widened(histories):
+            fans = forecast(histories)
+            return fans[..., 4:5] + self.factor * (fans - fans[..., 4:5])
+
+        return widened
+
+
+def test_when_intervals_are_wide_or_narrow_then_their_coverage_is_kept(storage, tmp_path):
+    found = []
+    for factor in (1e6, 1.0, 1e-9):
+        run(Widened(factor=factor), storage, tmp_path / str(factor), ["ett1/H/short"])
+        found.append(float(rows(tmp_path / str(factor) / "runs.csv")[0]["coverage_80"]))
+    assert found[0] == 1
+    assert 0.5 < found[1] < 1
+    assert found[2] < 0.02
+
+
 def test_when_run_again_then_nothing_is_repeated(storage, tmp_path):
     Counting.n_prepared = 0
     run(Counting(), storage, tmp_path)

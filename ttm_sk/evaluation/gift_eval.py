@@ -115,7 +115,7 @@ def run_tasks(
                 yield Outcome(configuration, time.perf_counter() - started, error=error)
                 continue
             seconds = time.perf_counter() - started
-            folder.add(_result(configuration, model, metrics), _run(contender, task, seconds))
+            folder.add(_result(configuration, model, metrics), _run(contender, task, seconds, metrics))
             yield Outcome(configuration, seconds, metrics=metrics)
 
 
@@ -141,9 +141,10 @@ def _result(task: Configuration, model: str, metrics: dict[str, float]) -> dict[
     return {"dataset": task.name, "model": model, **scores, "domain": task.domain, "num_variates": task.n_variates}
 
 
-def _run(contender: Contender, task: Task, seconds: float) -> dict[str, Any]:
+def _run(contender: Contender, task: Task, seconds: float, metrics: dict[str, float]) -> dict[str, Any]:
     return {
         "dataset": task.configuration.name,
+        "coverage_80": f"{metrics['coverage[0.9]'] - metrics['coverage[0.1]']:.4f}",
         "seconds": f"{seconds:.3f}",
         "peak_memory_mb": f"{peak_memory_mb():.1f}",
         "n_forecasts": task.n_forecasts,

@@ -17,7 +17,19 @@ from ttm_sk.evaluation.gift_eval_storage import Task, history_before_tests
 try:
     from gluonts.dataset.split import TestData, split
     from gluonts.dataset.util import forecast_start
-    from gluonts.ev.metrics import MAE, MAPE, MASE, MSE, MSIS, ND, NRMSE, RMSE, SMAPE, MeanWeightedSumQuantileLoss
+    from gluonts.ev.metrics import (
+        MAE,
+        MAPE,
+        MASE,
+        MSE,
+        MSIS,
+        ND,
+        NRMSE,
+        RMSE,
+        SMAPE,
+        Coverage,
+        MeanWeightedSumQuantileLoss,
+    )
     from gluonts.ev.ts_stats import seasonal_error
     from gluonts.itertools import batcher
     from gluonts.model.evaluation import BatchForecast
@@ -40,6 +52,8 @@ METRICS = (
     NRMSE(),
     ND(),
     MeanWeightedSumQuantileLoss(quantile_levels=list(LEVELS)),
+    Coverage(0.1),  # these two for the share inside the 80 % interval
+    Coverage(0.9),
 )
 BATCH = 512  # windows that are scored together
 

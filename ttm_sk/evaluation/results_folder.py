@@ -36,6 +36,7 @@ METRIC_COLUMNS = (
 RESULT_COLUMNS = ("dataset", "model", *(f"eval_metrics/{name}" for name in METRIC_COLUMNS), "domain", "num_variates")
 RUN_COLUMNS = (
     "dataset",
+    "coverage_80",
     "seconds",
     "peak_memory_mb",
     "n_forecasts",
