@@ -26,6 +26,7 @@ from ttm_sk.evaluation.leaderboard import (
 )
 
 REPOSITORY = Path(__file__).parents[1]
+LEAKAGE = Path(__file__).parent / "pretraining/leakage.csv"
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 PEERS = {
     "TTM-R1-Pretrained": "TTM-R1 (0.8 M)",
@@ -45,11 +46,12 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     checkpoint = load_checkpoint("ttm-tiny")
     results = read_efforts(arguments.results, checkpoint)
+    leakage = read_leakage(checkpoint)
     scores = score_table(results)
     write_readme(REPOSITORY / "README.md", checkpoint, scores, n_tasks=len(next(iter(results.values()))))
     licences = read_licences(arguments.manifest)
     (REPOSITORY / "docs" / "model-card.md").write_text(
-        model_card(checkpoint, scores, results, licences), encoding="utf-8"
+        model_card(checkpoint, scores, results, licences, read_coverage(arguments.results), leakage), encoding="utf-8"
     )
     return 0
 
@@ -64,6 +66,22 @@ def read_efforts(folder: Path, checkpoint: Checkpoint) -> dict[str, pd.DataFrame
             )
         results[path.name.removeprefix("ttm-tiny-")] = read_results(path)
     return results
+
+
+def read_coverage(folder: Path) -> pd.DataFrame:
+    """The share of values inside the 80 % interval, a column for each effort."""
+    runs = {path.name.removeprefix("ttm-tiny-"): pd.read_csv(path / "runs.csv") for path in folder.glob("ttm-tiny-*")}
+    return pd.DataFrame({effort: runs[effort].set_index("dataset")["coverage_80"] for effort in sorted(runs)})
+
+
+def read_leakage(checkpoint: Checkpoint) -> pd.DataFrame:
+    """What ``check_leakage.py`` found in the training data sets, which must be those of these weights."""
+    found = pd.read_csv(LEAKAGE)
+    if set(found["name"]) != set(checkpoint.provenance["datasets"]):
+        sys.exit(
+            f"{LEAKAGE} is about other data sets than the weights saw; run benchmarks/pretraining/check_leakage.py"
+        )
+    return found
 
 
 def score_table(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -104,7 +122,12 @@ def read_licences(manifest: Path) -> dict[str, dict[str, str]]:
 
 
 def model_card(
-    checkpoint: Checkpoint, scores: pd.DataFrame, results: dict[str, pd.DataFrame], licences: dict[str, dict[str, str]]
+    checkpoint: Checkpoint,
+    scores: pd.DataFrame,
+    results: dict[str, pd.DataFrame],
+    licences: dict[str, dict[str, str]],
+    coverage: pd.DataFrame,
+    leakage: pd.DataFrame,
 ) -> str:
     """The whole card."""
     provenance, config = checkpoint.provenance, checkpoint.config
@@ -120,6 +143,7 @@ def model_card(
     )
     relative = {effort: relative_to_baseline(table) for effort, table in results.items()}
     named = {f"{effort} {score}": table[score] for effort, table in relative.items() for score in table}
+    named |= {f"{effort} coverage": coverage[effort] for effort in results}
     tasks = markdown_table(pd.DataFrame(named).map("{:.3f}".format).rename_axis("task"))
     return CARD.format(
         hash=checkpoint.hash,
@@ -136,6 +160,8 @@ def model_card(
         scores=markdown_table(scores),
         n_tasks=len(next(iter(results.values()))),
         tasks=tasks,
+        coverage=", ".join(f"{100 * coverage[effort].mean():.0f} % ({effort})" for effort in results),
+        most_shared=leakage["windows"].max(),
     )
 
 
@@ -168,7 +194,14 @@ be expected. Peers: SalesforceAIResearch/gift-eval, results/, commit 4fd98a9 (Ap
 
 {scores}
 
-Each task, relative to seasonal naive:
+![CRPS against the number of parameters and against seconds](images/accuracy-against-cost.png)
+
+(`benchmarks/cost_picture.py`; the other models' sizes as their makers state them, Reverso's are point forecasts.)
+
+The 80 % interval held this share of the values, mean over tasks: {coverage}.
+
+Each task, relative to seasonal naive, and the share of values inside the 80 % interval (more than 80 % where many
+values are equal, as in counts):
 
 {tasks}
 
@@ -187,7 +220,10 @@ Each task, relative to seasonal naive:
 
 Synthetic series (`ttm_sk.data.synthetic`) and the {n_datasets} real data sets below, all of the licence classes "open"
 and "copyleft package". No series of a GIFT-Eval test data set, in any resampling, was used as far as that could be
-checked (the corpus' makers compared 54 of the 97 configurations; data sets named like the others were left out), and
+checked (the corpus' makers compared 54 of the 97 configurations; data sets named like the others were left out).
+`benchmarks/pretraining/check_leakage.py` finds no name of the benchmark's 28 data sets among them, and no copy of the
+test series at hand: of any of those, no training data set holds more than {most_shared} windows of 32 steps at one
+distance, which one spike passing through makes, too (`benchmarks/pretraining/leakage.csv`). They saw
 none of the series in [held-out.md](held-out.md): data sets are refused by name, copies under other names by content.
 
 | data set | domain | frequency | points | licence as stated at the source | source |
