@@ -221,10 +221,10 @@ values are equal, as in counts):
 Synthetic series (`ttm_sk.data.synthetic`) and the {n_datasets} real data sets below, all of the licence classes "open"
 and "copyleft package". No series of a GIFT-Eval test data set, in any resampling, was used as far as that could be
 checked (the corpus' makers compared 54 of the 97 configurations; data sets named like the others were left out).
-`benchmarks/pretraining/check_leakage.py` finds no name of the benchmark's 28 data sets among them, and no copy of the
-test series at hand: of any of those, no training data set holds more than {most_shared} windows of 32 steps at one
-distance, which one spike passing through makes, too (`benchmarks/pretraining/leakage.csv`). They saw
-none of the series in [held-out.md](held-out.md): data sets are refused by name, copies under other names by content.
+`benchmarks/pretraining/check_leakage.py` finds none of the benchmark's 28 data sets among them by name, and no copy of
+the test series at hand: no training data set holds more than {most_shared} windows of 32 steps of any of them at one
+distance, as many as one spike makes that passes through (`benchmarks/pretraining/leakage.csv`). The weights saw none of
+the series in [held-out.md](held-out.md): data sets are refused by name, copies under other names by content.
 
 | data set | domain | frequency | points | licence as stated at the source | source |
 |---|---|---|---|---|---|
