@@ -231,7 +231,7 @@ class TTM(nn.Module):
         context, observed = self._fit_length(context, observed)
         recent = observed.clone()
         recent[..., : length - (self.config.scaling_length or length)] = False
-        counted = torch.where(recent.any(-1, keepdim=True), recent, observed)
+        counted = recent | (observed & ~recent.any(-1, keepdim=True))
         state = measure_scale(
             context, counted, scaling=self.config.scaling, minimum_variance=self.config.minimum_variance
         )
