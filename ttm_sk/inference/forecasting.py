@@ -167,9 +167,7 @@ def _seen(outline: Outline, context_length: int | None) -> int:
     return min(outline.context_length, context_length or outline.context_length)
 
 
-def _fans(
-    runner: Runner, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None
-) -> Fans:
+def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None) -> Fans:
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
     outline = runner.outline
     known = outline.known_levels

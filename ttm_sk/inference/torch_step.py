@@ -20,7 +20,7 @@ __all__ = ["TorchRunner", "torch_step"]
 
 
 class TorchRunner:
-    """A module in evaluation mode, on the device where its parameters are; see :class:`~ttm_sk.inference.runner.Runner`.
+    """A module in evaluation mode, on its own device; see :class:`~ttm_sk.inference.runner.Runner`.
 
     Examples
     --------
