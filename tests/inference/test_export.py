@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-
 from strategies import random_module, small_config
+
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.inference.export import FORMATS, cached_export, export_checkpoint

@@ -93,7 +93,7 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         "--format",
         choices=("onnx", "onnx-int8", "torch"),
         default="onnx",
-        help="ONNX in float32 (the default) or with 8-bit matrices, needs the extra 'onnx'; or a program of torch.export",
+        help="ONNX in float32 (default) or with 8-bit matrices, which need the extra 'onnx'; or a torch.export program",
     )
     command.add_argument("--output", required=True, metavar="FILE", help="the file")
     command.add_argument("--force", action="store_true", help="replace the output if it exists")

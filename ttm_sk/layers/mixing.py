@@ -142,8 +142,16 @@ class PatchMixing(nn.Module):
 
 
 def _from_left(linear: nn.Linear, x: Tensor) -> Tensor:
-    """``linear`` along the last axis but one."""
-    return torch.matmul(linear.weight, x) + linear.bias[:, None].to(x.dtype)
+    """``linear`` along the last axis but one.
+
+    As a batch of products with the bias added on the way: ``matmul`` of a matrix and a batch would transpose it twice.
+    """
+    if torch.compiler.is_exporting():  # other engines need no copy of the matrix for each row
+        return torch.matmul(linear.weight, x) + linear.bias[:, None]
+    rows = x.flatten(0, -3)
+    return torch.baddbmm(linear.bias[:, None], linear.weight.expand(len(rows), -1, -1), rows).view(
+        *x.shape[:-2], -1, x.shape[-1]
+    )
 
 
 class FeatureMixing(nn.Module):
