@@ -62,7 +62,9 @@ class ExportedRunner:
         if resolution is not None:
             raise ConfigError("an exported model has no use for a resolution; leave it out, or use backend='torch'")
 
-        def step(context: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        def step(context: np.ndarray, observed: np.ndarray, **given: np.ndarray) -> np.ndarray:
+            if given:
+                raise ConfigError(f"an exported model has no use for {', '.join(given)}; use backend='torch'")
             n_channels = context.shape[1]
             context, observed = self._rows(context), self._rows(observed)
             starts = range(0, len(context), batch_size)
