@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sktime.datasets import load_airline
-
 from strategies import random_module, small_config
+
 from ttm_sk import TTMForecaster
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError

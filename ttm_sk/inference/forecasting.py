@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EFFORTS", "as_runner", "check_effort", "forecast_series", "select_readings"]
 
 EFFORTS = ("plain", "fast", "best")
+VALUES_AT_ONCE = 2**22  # 32 megabytes of them, and a few times that on the way
 
 
 def check_effort(effort: str) -> None:
@@ -180,6 +181,10 @@ def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int |
         paths = [level for level in rollout.FIVE_PATHS if level in known]
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        at_once = _rows_at_once(histories, longest)
+        if len(histories) > at_once:
+            starts = range(0, len(histories), at_once)
+            return np.concatenate([fans(histories[start : start + at_once], horizon) for start in starts])
         padded = pad(
             histories,
             context_length=longest,
@@ -198,6 +203,12 @@ def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int |
         return padded.restore(scaled)
 
     return fans
+
+
+def _rows_at_once(histories: Sequence[np.ndarray], longest: int) -> int:
+    """Histories that are padded together; all of a large panel, in double precision, could fill the memory."""
+    steps = max((min(history.shape[-1], longest) for history in histories), default=1)
+    return max(1, VALUES_AT_ONCE // max(1, steps * len(histories[0]) if len(histories) else 1))
 
 
 def _with_channels(histories: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:

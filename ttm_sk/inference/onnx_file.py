@@ -36,6 +36,7 @@ def onnx_bytes(program: torch.export.ExportedProgram, header: str, *, is_int8: b
             opset_version=OPSET,
             verbose=False,
         )
+    assert written is not None  # an older exporter's answer
     model = written.model_proto
     _drop_notes(model)
     if is_int8:
