@@ -85,7 +85,7 @@ def forecast_frame(
     step = _step(freq, rows[time])
     starts = np.flatnonzero(~rows[id].duplicated().to_numpy())
     _check_regular(rows, starts, step, id=id, time=time)
-    stops = np.append(starts[1:], len(rows))
+    stops = np.append(starts[1:], len(rows))[: len(starts)]
     ends = pd.Index(rows[time].iloc[stops - 1])
     ahead = [ends + k * step for k in range(1, horizon + 1)]
     table: dict[str, Any] = {

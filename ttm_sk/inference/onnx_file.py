@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ OPSET = 20  # the first with GELU as one operator
 
 def onnx_bytes(program: torch.export.ExportedProgram, header: str, *, is_int8: bool) -> bytes:
     """The program in ONNX with ``header`` in its metadata, in float32 or with 8-bit matrices."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")  # the exporter's, about its own insides
         written = torch.onnx.export(
             program,
@@ -43,6 +46,18 @@ def onnx_bytes(program: torch.export.ExportedProgram, header: str, *, is_int8: b
         model = _quantized(model)
     onnx.helper.set_model_props(model, {HEADER_KEY: header})
     return model.SerializeToString()
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Without the warnings that a logger writes, of packages that are not there."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _drop_notes(model: Any) -> None:

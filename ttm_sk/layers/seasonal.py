@@ -130,8 +130,7 @@ def _autocorrelation(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     waves = torch.fft.rfft(x, n=2 * length)
     power = waves.real.square() + waves.imag.square()
     energy = torch.fft.irfft(torch.complex(power, torch.zeros_like(power)), n=2 * length)[..., :n_lags]
-    largest, first = w.max(-1)  # of ones and zeros: the first one
-    span = (length - first) * (largest > 0)
+    span = (w * torch.arange(length, 0, -1, device=x.device)).amax(-1).long()
     lags = torch.arange(n_lags, device=x.device)
     pairs = (span[:, None] - lags).clamp(min=1) / span[:, None].clamp(min=1)
     acf = energy / (pairs * energy[..., :1].clamp(min=1e-6))
