@@ -120,7 +120,7 @@ def open_exported(
     Examples
     --------
     >>> from ttm_sk.checkpoints.hub import BUNDLED
-    >>> open_exported(BUNDLED / "ttm-tiny.onnx").outline.context_length  # doctest: +SKIP
+    >>> open_exported(BUNDLED / "ttm-tiny.onnx").outline.context_length
     4096
     """
     path = Path(path)
