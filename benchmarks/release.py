@@ -1,4 +1,4 @@
-"""Write what depends on the bundled weights: the figures in the README and the model card.
+"""Write what depends on the bundled weights: their ONNX file, the figures in the README and the model card.
 
 ``python benchmarks/release.py --results DIR --manifest CSV`` reads the bundled checkpoint's own provenance, the
 results that ``ttm-sk gift-eval run`` wrote for it (folders ``ttm-tiny-<effort>``), the published results of other
@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttm_sk import load_checkpoint
+from ttm_sk.checkpoints.hub import locate
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.evaluation.leaderboard import (
     BASELINE,
@@ -24,6 +25,8 @@ from ttm_sk.evaluation.leaderboard import (
     published_results,
     read_results,
 )
+from ttm_sk.inference.export import export_checkpoint
+from ttm_sk.inference.exported import open_exported
 
 REPOSITORY = Path(__file__).parents[1]
 LEAKAGE = Path(__file__).parent / "pretraining/leakage.csv"
@@ -45,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True)
     arguments = parser.parse_args(argv)
     checkpoint = load_checkpoint("ttm-tiny")
+    write_onnx(checkpoint)
     results = read_efforts(arguments.results, checkpoint)
     leakage = read_leakage(checkpoint)
     scores = score_table(results)
@@ -54,6 +58,13 @@ def main(argv: list[str] | None = None) -> int:
         model_card(checkpoint, scores, results, licences, read_coverage(arguments.results), leakage), encoding="utf-8"
     )
     return 0
+
+
+def write_onnx(checkpoint: Checkpoint) -> None:
+    """The bundled weights for ONNX Runtime, unless the file is theirs already."""
+    path = locate("ttm-tiny").with_suffix(".onnx")
+    if not path.exists() or open_exported(path).outline.hash != checkpoint.hash:
+        export_checkpoint(checkpoint, path)
 
 
 def read_efforts(folder: Path, checkpoint: Checkpoint) -> dict[str, pd.DataFrame]:

@@ -56,6 +56,10 @@ EXTRA_HOMES = {
     "tabpfn_time_series": {"ttm_sk.estimators.tabpfn", "ttm_sk.estimators.tabpfn_weights"},
     "gluonts": {"ttm_sk.evaluation.gift_eval_predictor"},
     "pyarrow": {"ttm_sk.evaluation.gift_eval_storage"},
+    "onnx": {"ttm_sk.inference.onnx_file"},
+    "onnxscript": {"ttm_sk.inference.onnx_file"},
+    "onnxruntime": {"ttm_sk.inference.onnx_engine", "ttm_sk.inference.onnx_file"},
+    "openvino": {"ttm_sk.inference.openvino_engine"},
 }
 GUARDED_ANYWHERE = {"tqdm"}
 
@@ -69,6 +73,7 @@ PUBLIC_NAMES = [
     "TTMRegressor",
     "TabPFNTSForecaster",
     "finetune",
+    "forecast",
     "load_checkpoint",
     "pretrain",
     "save_checkpoint",

@@ -36,6 +36,12 @@ def test_when_results_are_kept_then_they_were_measured_with_the_bundled_weights(
         assert checkpoint.hash in table.read_text(encoding="utf-8"), f"measure {table.parent.name} again"
 
 
+def test_when_the_weights_change_then_their_onnx_file_must_follow(checkpoint):
+    content = (REPOSITORY / "ttm_sk/checkpoints/bundled/ttm-tiny.onnx").read_bytes()
+    assert f'"hash": "{checkpoint.hash}"'.encode() in content, "run benchmarks/release.py"
+    assert len(content) < 5_000_000
+
+
 def test_when_weights_are_bundled_then_they_are_small_and_say_what_they_saw(checkpoint):
     bundled = REPOSITORY / "ttm_sk/checkpoints/bundled/ttm-tiny.safetensors"
     assert bundled.stat().st_size < 5_000_000

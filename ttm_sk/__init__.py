@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ttm_sk.estimators.forecaster import TTMForecaster
     from ttm_sk.estimators.regressor import TTMRegressor
     from ttm_sk.estimators.tabpfn import TabPFNTSForecaster
+    from ttm_sk.inference.arrays import forecast
     from ttm_sk.models.ttm import TTM, TTMConfig
     from ttm_sk.training.finetune import finetune
     from ttm_sk.training.pretrain import pretrain
@@ -28,6 +29,7 @@ __all__ = [
     "TTMRegressor",
     "TabPFNTSForecaster",
     "finetune",
+    "forecast",
     "load_checkpoint",
     "pretrain",
     "save_checkpoint",
@@ -41,6 +43,7 @@ _HOMES = {
     "TTMRegressor": "ttm_sk.estimators.regressor",
     "TabPFNTSForecaster": "ttm_sk.estimators.tabpfn",
     "finetune": "ttm_sk.training.finetune",
+    "forecast": "ttm_sk.inference.arrays",
     "load_checkpoint": "ttm_sk.checkpoints.open",
     "pretrain": "ttm_sk.training.pretrain",
     "save_checkpoint": "ttm_sk.checkpoints.store",

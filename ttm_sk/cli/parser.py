@@ -40,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_gift_eval(commands)
     _add_finetune(commands)
     _add_evaluate(commands)
+    _add_export(commands)
     return parser
 
 
@@ -78,6 +79,24 @@ def _add_convert(commands: argparse._SubParsersAction) -> None:
     command.add_argument("model", help="name or path, in any format that ttm_sk opens")
     command.add_argument("--to", choices=("ttm-sk", "granite"), required=True, help="format to write")
     command.add_argument("--output", required=True, metavar="PATH", help="a new file (ttm-sk) or folder (granite)")
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "export",
+        "write a checkpoint's model for another engine",
+        "ttm-sk export ttm-tiny --format onnx-int8 --output tiny.onnx",
+    )
+    command.add_argument("model", nargs="?", default="ttm-tiny", help="name or path (default: ttm-tiny)")
+    command.add_argument(
+        "--format",
+        choices=("onnx", "onnx-int8", "torch"),
+        default="onnx",
+        help="ONNX in float32 (default) or with 8-bit matrices, which need the extra 'onnx'; or a torch.export program",
+    )
+    command.add_argument("--output", required=True, metavar="FILE", help="the file")
+    command.add_argument("--force", action="store_true", help="replace the output if it exists")
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:

@@ -7,6 +7,7 @@ generator's device, of the order of 1. Nothing loops over time: coloured noise i
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Generator, Tensor
@@ -112,21 +113,22 @@ def trend(n: int, length: int, *, generator: Generator) -> Tensor:
 
 def noise(n: int, length: int, *, generator: Generator, heavy: bool = False) -> Tensor:
     """Coloured noise of unit variance: white, autoregressive with a random memory, or 1/f of a random slope."""
-    white = normal((n, length), generator=generator)
+    wide = _fast_length(length)
+    white = normal((n, wide), generator=generator)
     if heavy:
         freedom = uniform(2.5, 8, (n, 1), generator=generator)
-        white = white / torch.rand((n, length), generator=generator, device=generator.device).clamp(min=1e-4) ** (
+        white = white / torch.rand((n, wide), generator=generator, device=generator.device).clamp(min=1e-4) ** (
             1 / freedom
         )
-    frequency = torch.linspace(0, math.pi, length // 2 + 1, device=generator.device)[None]
+    frequency = torch.linspace(0, math.pi, wide // 2 + 1, device=generator.device)[None]
     memory = 1 - torch.exp(uniform(-5, -0.1, (n, 1), generator=generator))
     autoregressive = (1 + memory**2 - 2 * memory * torch.cos(frequency)).rsqrt()
     slope = uniform(0, 1.2, (n, 1), generator=generator)
     pink = frequency.clamp(min=math.pi / length) ** (-slope)
     kind = torch.randint(3, (n, 1), generator=generator, device=generator.device)
     response = torch.where(kind == 0, torch.ones_like(frequency), torch.where(kind == 1, autoregressive, pink))
-    coloured = torch.fft.irfft(torch.fft.rfft(white) * response, n=length)
-    return _unit(coloured)
+    coloured = torch.fft.irfft(torch.fft.rfft(white) * response, n=wide)
+    return _unit(coloured[:, :length])
 
 
 def walk(n: int, length: int, *, generator: Generator, heavy: bool = False) -> Tensor:
@@ -146,10 +148,11 @@ def integrate(steps: Tensor) -> Tensor:
 
 def smooth(n: int, length: int, *, generator: Generator) -> Tensor:
     """A draw from a Gaussian process with a squared-exponential kernel of random length scale, unit variance."""
-    frequency = torch.arange(length // 2 + 1, device=generator.device, dtype=torch.float32)[None]
+    wide = _fast_length(length)
+    frequency = torch.arange(wide // 2 + 1, device=generator.device, dtype=torch.float32)[None]
     cutoff = torch.exp(uniform(0, math.log(max(length / 12, 2)), (n, 1), generator=generator))
-    white = torch.fft.rfft(normal((n, length), generator=generator))
-    return _unit(torch.fft.irfft(white * torch.exp(-0.5 * (frequency / cutoff) ** 2), n=length))
+    white = torch.fft.rfft(normal((n, wide), generator=generator))
+    return _unit(torch.fft.irfft(white * torch.exp(-0.5 * (frequency / cutoff) ** 2), n=wide)[:, :length])
 
 
 def levels(n: int, length: int, *, generator: Generator, most: int = 6) -> Tensor:
@@ -168,8 +171,16 @@ def events(n: int, length: int, *, generator: Generator, density: float) -> Tens
     pulses = (torch.rand((n, length), generator=generator, device=generator.device) < chance) * size
     decay = torch.exp(uniform(-4, 1, (n, 1), generator=generator))
     kernel = torch.exp(-decay * torch.arange(length, device=generator.device))
-    spectrum = torch.fft.rfft(pulses, n=2 * length) * torch.fft.rfft(kernel, n=2 * length)
-    return torch.fft.irfft(spectrum, n=2 * length)[:, :length]
+    wide = _fast_length(2 * length)
+    spectrum = torch.fft.rfft(pulses, n=wide) * torch.fft.rfft(kernel, n=wide)
+    return torch.fft.irfft(spectrum, n=wide)[:, :length]
+
+
+@cache
+def _fast_length(length: int) -> int:
+    """The next length whose Fourier transform is fast: with no prime factor beyond 5."""
+    powers = (2**a * 3**b * 5**c for a in range(1, 32) for b in range(6) for c in range(6))
+    return min(number for number in powers if number >= length)
 
 
 def _unit(x: Tensor) -> Tensor:

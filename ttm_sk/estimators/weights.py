@@ -11,9 +11,14 @@ from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
+from ttm_sk.inference.exported import ENGINES
+from ttm_sk.inference.forecasting import as_runner
+from ttm_sk.inference.runner import Runner
 from ttm_sk.models.ttm import TTM
 
-__all__ = ["open_weights", "own_ttm", "shared_module"]
+__all__ = ["check_backend", "open_weights", "own_ttm", "shared_module", "shared_runner"]
+
+BACKENDS = ("torch", *ENGINES)
 
 
 def open_weights(model_path: str | Path | Checkpoint) -> Checkpoint:
@@ -52,3 +57,39 @@ def shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
 @lru_cache(maxsize=4)
 def _shared_module(checkpoint: Checkpoint, device: str) -> AnyModule:
     return checkpoint.build().requires_grad_(False).to(device)
+
+
+def check_backend(backend: str, device: str) -> None:
+    """Refuse a backend that does not exist, or a device that it does not run on.
+
+    Raises
+    ------
+    ConfigError
+        With the choices.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(f"unknown backend {backend!r}; choose one of {', '.join(map(repr, BACKENDS))}")
+    if backend != "torch" and device not in ("auto", "cpu"):
+        raise ConfigError(f"backend={backend!r} runs on the processor, found device={device!r}; use 'auto' or 'cpu'")
+
+
+def shared_runner(checkpoint: Checkpoint, device: str, backend: str) -> Runner:
+    """What makes the forecasts: :func:`shared_module`, or the checkpoint exported once for another engine.
+
+    Raises
+    ------
+    ConfigError
+        If the model cannot be exported.
+    MissingExtraError
+        If the engine, or what exporting needs, is not installed.
+    """
+    if backend == "torch":
+        return as_runner(shared_module(checkpoint, device))
+    return _shared_export(checkpoint, backend)
+
+
+@lru_cache(maxsize=4)
+def _shared_export(checkpoint: Checkpoint, engine: str) -> Runner:
+    from ttm_sk.inference.export import cached_export  # torch.export is slow to import
+
+    return cached_export(checkpoint, engine=engine)

@@ -1,25 +1,31 @@
-"""The walk from histories to quantiles, shared by estimators, benchmarks and the command line."""
+"""The walk from histories to quantiles, shared by estimators, benchmarks, the command line and every engine.
+
+Nothing here imports torch, unless it is given a torch module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.data.padding import pad, refuse_unusable
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
 from ttm_sk.inference.quantiles import at_levels
 from ttm_sk.inference.readings import Fans
 from ttm_sk.inference.resolution import ReadingMixture, select
+from ttm_sk.inference.runner import Outline, Runner
 from ttm_sk.inference.symmetry import sign_symmetric
-from ttm_sk.inference.torch_step import torch_step
 
-__all__ = ["EFFORTS", "check_effort", "forecast_series", "select_readings"]
+if TYPE_CHECKING:
+    from ttm_sk.checkpoints.architectures import AnyModule
+
+__all__ = ["EFFORTS", "as_runner", "check_effort", "forecast_series", "select_readings"]
 
 EFFORTS = ("plain", "fast", "best")
+VALUES_AT_ONCE = 2**22  # 32 megabytes of them, and a few times that on the way
 
 
 def check_effort(effort: str) -> None:
@@ -35,7 +41,7 @@ def check_effort(effort: str) -> None:
 
 
 def forecast_series(
-    module: AnyModule,
+    module: AnyModule | Runner,
     histories: Sequence[np.ndarray] | np.ndarray,
     horizon: int,
     *,
@@ -51,7 +57,7 @@ def forecast_series(
     Parameters
     ----------
     module
-        A model in evaluation mode, on any device.
+        A model in evaluation mode, on any device; or an exported one (:mod:`ttm_sk.inference.exported`).
     histories
         Arrays ``(time,)`` or ``(channel, time)`` of any length from one step; NaN = not observed.
     horizon
@@ -94,20 +100,20 @@ def forecast_series(
     if readings is not None and effort != "best":
         raise ConfigError(f"readings are for effort='best', found effort={effort!r}; leave one of them out")
     _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
-    _check_feedback(module, horizon)
+    runner = as_runner(module)
+    _check_feedback(runner.outline, horizon)
     rows = _with_channels(histories)
-    fans = _fans(module, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
-    known = module.levels or (0.5,)
+    fans = _fans(runner, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
     if effort == "best":
-        chosen = readings or _select(module, fans, rows, horizon, context_length)
-        fans = chosen.of(fans, seen=_seen(module, context_length))
+        chosen = readings or _select(runner.outline, fans, rows, horizon, context_length)
+        fans = chosen.of(fans, seen=_seen(runner.outline, context_length))
         rows = [row[:, -(context_length or 0) :] for row in rows]
-    quantiles = at_levels(fans(rows, horizon), known=known, wanted=levels)
+    quantiles = at_levels(fans(rows, horizon), known=runner.outline.known_levels, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
 
 
 def select_readings(
-    module: AnyModule,
+    module: AnyModule | Runner,
     histories: Sequence[np.ndarray] | np.ndarray,
     horizon: int,
     *,
@@ -127,38 +133,47 @@ def select_readings(
     (1.0,)
     """
     _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
-    _check_feedback(module, horizon)
+    runner = as_runner(module)
+    _check_feedback(runner.outline, horizon)
     rows = _with_channels(histories)
-    fans = _fans(module, effort="best", batch_size=batch_size, context_length=context_length, resolution=resolution)
-    return _select(module, fans, rows, horizon, context_length)
+    fans = _fans(runner, effort="best", batch_size=batch_size, context_length=context_length, resolution=resolution)
+    return _select(runner.outline, fans, rows, horizon, context_length)
+
+
+def as_runner(module: AnyModule | Runner) -> Runner:
+    """A torch module as a runner; a runner as it is."""
+    if isinstance(module, Runner):
+        return module
+    from ttm_sk.inference.torch_step import TorchRunner
+
+    return TorchRunner(module)
 
 
 def _select(
-    module: AnyModule, fans: Fans, rows: list[np.ndarray], horizon: int, context_length: int | None
+    outline: Outline, fans: Fans, rows: list[np.ndarray], horizon: int, context_length: int | None
 ) -> ReadingMixture:
     refuse_unusable(rows)
     return select(
         fans,
         rows,
         horizon=horizon,
-        levels=module.levels or (0.5,),
-        seen=_seen(module, context_length),
+        levels=outline.known_levels,
+        seen=_seen(outline, context_length),
         newest=context_length or 0,
     )
 
 
-def _seen(module: AnyModule, context_length: int | None) -> int:
+def _seen(outline: Outline, context_length: int | None) -> int:
     """Steps of a row that one pass sees."""
-    return min(module.context_length, context_length or module.context_length)
+    return min(outline.context_length, context_length or outline.context_length)
 
 
-def _fans(
-    module: AnyModule, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None
-) -> Fans:
+def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None) -> Fans:
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
-    known = module.levels or (0.5,)
-    longest = _seen(module, context_length)
-    step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
+    outline = runner.outline
+    known = outline.known_levels
+    longest = _seen(outline, context_length)
+    step = runner.step(batch_size=batch_size, resolution=resolution)
     paths = [0.5]
     if effort != "plain":
         _check_symmetric(known)
@@ -166,11 +181,15 @@ def _fans(
         paths = [level for level in rollout.FIVE_PATHS if level in known]
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        at_once = _rows_at_once(histories, longest)
+        if len(histories) > at_once:
+            starts = range(0, len(histories), at_once)
+            return np.concatenate([fans(histories[start : start + at_once], horizon) for start in starts])
         padded = pad(
             histories,
             context_length=longest,
-            keeps_units=module.config.keeps_unobserved,
-            counts_padding=module.config.pads_count,
+            keeps_units=outline.keeps_unobserved,
+            counts_padding=outline.pads_count,
         )
         scaled = rollout.forecast(
             step,
@@ -184,6 +203,12 @@ def _fans(
         return padded.restore(scaled)
 
     return fans
+
+
+def _rows_at_once(histories: Sequence[np.ndarray], longest: int) -> int:
+    """Histories that are padded together; all of a large panel, in double precision, could fill the memory."""
+    steps = max((min(history.shape[-1], longest) for history in histories), default=1)
+    return max(1, VALUES_AT_ONCE // max(1, steps * len(histories[0]) if len(histories) else 1))
 
 
 def _with_channels(histories: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
@@ -202,13 +227,11 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
         raise ConfigError(f"context_length={context_length} must be at least 1; None uses all that the model can see")
 
 
-def _check_feedback(module: AnyModule, horizon: int) -> None:
-    config = module.config
-    is_partial = 0 < len(config.target_channels) < config.n_channels
-    if is_partial and horizon > module.prediction_length:
+def _check_feedback(outline: Outline, horizon: int) -> None:
+    if outline.is_partial and horizon > outline.prediction_length:
         raise HorizonError(
-            f"found a horizon of {horizon} steps; this model forecasts {len(config.target_channels)} of its"
-            f" {config.n_channels} channels, so no forecast can be fed back: ask for at most {module.prediction_length}"
+            f"found a horizon of {horizon} steps; this model forecasts {outline.n_targets} of its {outline.n_channels}"
+            f" channels, so no forecast can be fed back: ask for at most {outline.prediction_length}"
         )
 
 
@@ -218,7 +241,3 @@ def _check_symmetric(levels: Sequence[float]) -> None:
             f"effort='fast' and 'best' need levels that are symmetric around 0.5, found {tuple(levels)};"
             " use effort='plain'"
         )
-
-
-def _device_of(module: torch.nn.Module) -> torch.device:
-    return next(module.parameters()).device

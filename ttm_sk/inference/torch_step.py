@@ -1,4 +1,4 @@
-"""A torch module as a step on numpy arrays."""
+"""A torch module as a step on numpy arrays: what runs the walk where torch is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,34 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.inference.rollout import Step
+from ttm_sk.inference.runner import Outline
 from ttm_sk.layers.gaps import carry_forward
 from ttm_sk.layers.smoothing import SHORTEST_TREND
 from ttm_sk.models.forecast_module import ForecastModule
 
-__all__ = ["torch_step"]
+__all__ = ["TorchRunner", "torch_step"]
+
+
+class TorchRunner:
+    """A module in evaluation mode, on its own device; see :class:`~ttm_sk.inference.runner.Runner`.
+
+    Examples
+    --------
+    >>> from ttm_sk import load_checkpoint
+    >>> TorchRunner(load_checkpoint("ttm-tiny").build()).outline.prediction_length
+    96
+    """
+
+    def __init__(self, module: AnyModule) -> None:
+        self.module = module
+        self.outline = Outline.of_config(module.config)
+
+    def step(self, *, batch_size: int, resolution: int | None = None) -> Step:
+        """One pass of the module; see :func:`torch_step`."""
+        device = next(self.module.parameters()).device
+        return torch_step(self.module, batch_size=batch_size, device=device, resolution=resolution)
 
 
 def torch_step(module: ForecastModule, *, batch_size: int, device: torch.device, resolution: int | None = None) -> Step:

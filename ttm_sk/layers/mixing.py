@@ -99,7 +99,11 @@ class Mlp(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.contract(self.dropout(functional.gelu(self.expand(x)))))
+        return self.thin(self.contract(self.thin(functional.gelu(self.expand(x)))))
+
+    def thin(self, x: Tensor) -> Tensor:
+        """The dropout, which is not even called where it does nothing."""
+        return self.dropout(x) if self.training else x
 
 
 class PatchMixing(nn.Module):
@@ -132,18 +136,24 @@ class PatchMixing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm(x)
-        mixed = functional.gelu(_from_left(self.mlp.expand, normed))
-        mixed = self.mlp.dropout(_from_left(self.mlp.contract, self.mlp.dropout(mixed)))
+        mixed = functional.gelu(_from_left(self.mlp.expand, normed.flatten(0, -3)))
+        mixed = self.mlp.thin(_from_left(self.mlp.contract, self.mlp.thin(mixed)))
         if isinstance(self.gate, Gate):
             mixed = self.gate.weigh(mixed, _from_left(self.gate.score, mixed), dim=-2)
+        mixed = mixed.view_as(x)
         if self.attention is not None and self.attention_norm is not None:
             mixed = self.attention_norm(mixed + self.attention(normed))
         return x + mixed
 
 
 def _from_left(linear: nn.Linear, x: Tensor) -> Tensor:
-    """``linear`` along the last axis but one."""
-    return torch.matmul(linear.weight, x) + linear.bias[:, None].to(x.dtype)
+    """``linear`` along the axis in the middle of ``(row, patch, feature)``.
+
+    As a batch of products with the bias added on the way: ``matmul`` of a matrix and a batch would transpose it twice.
+    """
+    if torch.compiler.is_exporting():  # other engines need no copy of the matrix for each row
+        return torch.matmul(linear.weight, x) + linear.bias[:, None]
+    return torch.baddbmm(linear.bias[:, None], linear.weight.expand(x.shape[0], -1, -1), x)
 
 
 class FeatureMixing(nn.Module):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from ttm_sk.errors import ConfigError
@@ -33,9 +32,7 @@ def cut_patches(values: Tensor, patch_length: int) -> Tensor:
               [4., 5., 6.]]]])
     """
     remainder = values.shape[-1] % patch_length
-    return rearrange(
-        values[..., remainder:], "batch channel (patch step) -> batch channel patch step", step=patch_length
-    )
+    return values[..., remainder:].unflatten(-1, (-1, patch_length))
 
 
 def block_means(values: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Tensor]:
@@ -58,9 +55,8 @@ def block_means(values: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Te
     >>> block_means(torch.tensor([[[1.0, 3.0, 5.0, 9.0]]]), torch.tensor([[[1.0, 1.0, 1.0, 0.0]]]), 2)
     (tensor([[[2., 5.]]]), tensor([[[1.0000, 0.5000]]]))
     """
-    pattern = "batch channel (block step) -> batch channel block step"
-    count = rearrange(weight, pattern, step=factor).sum(-1)
-    total = rearrange(values * weight, pattern, step=factor).sum(-1)
+    count = weight.unflatten(-1, (-1, factor)).sum(-1)
+    total = (values * weight).unflatten(-1, (-1, factor)).sum(-1)
     return total / count.clamp(min=1), count / factor
 
 
@@ -140,7 +136,7 @@ def split_patches(features: Tensor, factor: int) -> Tensor:
         raise ConfigError(
             f"cannot split {width} features into {factor} equal parts; choose a width divisible by {factor}"
         )
-    return rearrange(features, "batch channel patch (part feature) -> batch channel (patch part) feature", part=factor)
+    return features.reshape(*features.shape[:-2], -1, width // factor)  # no value moves
 
 
 def merge_patches(features: Tensor, factor: int) -> Tensor:
@@ -162,4 +158,4 @@ def merge_patches(features: Tensor, factor: int) -> Tensor:
         raise ConfigError(
             f"cannot merge {n_patches} patches in groups of {factor}; the number must be divisible by {factor}"
         )
-    return rearrange(features, "batch channel (patch part) feature -> batch channel patch (part feature)", part=factor)
+    return features.reshape(*features.shape[:-2], n_patches // factor, -1)

@@ -127,12 +127,13 @@ def _autocorrelation(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     """
     length = x.shape[-1]
     n_lags = length // 2 + 1
-    power = torch.view_as_real(torch.fft.rfft(x, n=2 * length)).square().sum(-1)
+    waves = torch.fft.rfft(x, n=2 * length)
+    power = waves.real.square() + waves.imag.square()
     energy = torch.fft.irfft(torch.complex(power, torch.zeros_like(power)), n=2 * length)[..., :n_lags]
-    steps = torch.arange(length, device=x.device)
-    span = length - torch.where(w > 0, steps, length).amin(-1)
-    pairs = (span[:, None] - steps[:n_lags]).clamp(min=1) / span[:, None].clamp(min=1)
-    acf = energy / pairs / energy[..., :1].clamp(min=1e-6)
+    span = (w * torch.arange(length, 0, -1, device=x.device)).amax(-1).long()
+    lags = torch.arange(n_lags, device=x.device)
+    pairs = (span[:, None] - lags).clamp(min=1) / span[:, None].clamp(min=1)
+    acf = energy / (pairs * energy[..., :1].clamp(min=1e-6))
     return acf.clamp(max=1), (span // 2).clamp(min=0, max=n_lags - 2)
 
 

@@ -219,28 +219,34 @@ class TTM(nn.Module):
     def _fit_length(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """The newest ``context_length`` steps; before a shorter past stand zeros, observed only by ``pads_count``."""
         length = self.config.context_length
-        missing = (max(0, length - context.shape[-1]), 0)
-        context = functional.pad(context[..., -length:], missing)
-        if self.config.keeps_unobserved:
-            context = torch.nan_to_num(context)
-        return context, functional.pad(observed[..., -length:], missing, value=self.config.pads_count)
+        context, observed = context[..., -length:], observed[..., -length:]
+        if missing := length - context.shape[-1]:
+            context = functional.pad(context, (missing, 0))
+            observed = functional.pad(observed, (missing, 0), value=self.config.pads_count)
+        return torch.nan_to_num(context) if self.config.keeps_unobserved else context, observed
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
         """Standardised values (0 where unobserved) and weights (1 = observed) of the whole context, and the scaling."""
-        length = self.config.context_length
         context, observed = self._fit_length(context, observed)
-        recent = observed.clone()
-        recent[..., : length - (self.config.scaling_length or length)] = False
-        counted = torch.where(recent.any(-1, keepdim=True), recent, observed)
+        weight = observed.to(context.dtype)
         state = measure_scale(
-            context, counted, scaling=self.config.scaling, minimum_variance=self.config.minimum_variance
+            context,
+            self._counted(observed),
+            scaling=self.config.scaling,
+            minimum_variance=self.config.minimum_variance,
         )
-        is_real = observed & (state.scale != 0)
         if self.config.keeps_unobserved:
-            values = state.standardise(context)
-        else:
-            values = torch.where(is_real, state.standardise(context), torch.zeros_like(context))
-        return values, observed.to(context.dtype), state
+            return state.standardise(context), weight, state
+        values = torch.where(observed, context, torch.zeros_like(context))  # what stands elsewhere may be NaN
+        return state.standardise(values) * (weight * (state.scale != 0)), weight, state
+
+    def _counted(self, observed: Tensor) -> Tensor:
+        """The steps that set the scale: the newest ones, or all of a series that was not observed lately."""
+        if self.config.scaling_length in (0, self.config.context_length):
+            return observed
+        recent = observed.clone()
+        recent[..., : self.config.context_length - self.config.scaling_length] = False
+        return recent | (observed & ~recent.any(-1, keepdim=True))
 
     def encode(self, values: Tensor, weight: Tensor, *, resolution: Tensor | None = None) -> Tensor:
         """Backbone features ``(batch, channel, patch, feature)`` of scaled values, coarsest view first."""
