@@ -164,7 +164,7 @@ class PatchSLSTM(nn.Module):
         return self._quantiles(features, context.shape[:2])[:, :, :horizon], scale
 
     def predict_patches(self, values: Tensor, weight: Tensor) -> Tensor:
-        """After every patch the quantiles of the next one, in scaled units, ``(batch, channel, patch, step, quantile)``.
+        """After every patch the quantiles of the next one, scaled: ``(batch, channel, patch, step, quantile)``.
 
         ``values`` (0 where unobserved) and ``weight`` (1 = observed) ``(batch, channel, time)``, in whole patches, are
         as :meth:`scale` gives them. For training; what is said before the first observed patch of a row means nothing.
@@ -201,7 +201,7 @@ class PatchSLSTM(nn.Module):
         return self._unscaled(scaled, state.scale)
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, ScaleState]:
-        """Scaled values (0 where unobserved) and weights (1 = observed) of the past in whole patches, and the scaling."""
+        """Scaled values (0 where unobserved), weights (1 = observed), in whole patches, and the scaling."""
         context, observed = context[..., -self.context_length :], observed[..., -self.context_length :]
         missing = (-context.shape[-1] % self.config.patch_length, 0)
         context, observed = functional.pad(context, missing), functional.pad(observed, missing)

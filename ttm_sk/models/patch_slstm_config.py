@@ -82,7 +82,7 @@ class PatchSLSTMConfig(PlainInputs, FrozenConfig):
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         if self.context_length % self.patch_length:
             raise ConfigError(
-                f"context_length={self.context_length} is not a multiple of patch_length={self.patch_length}; choose one"
+                f"context_length={self.context_length} is no multiple of patch_length={self.patch_length}; choose one"
             )
         if self.width % self.n_heads:
             raise ConfigError(f"n_heads={self.n_heads} does not divide width={self.width}; choose a divisor")
