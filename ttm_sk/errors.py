@@ -19,8 +19,10 @@ __all__ = [
     "ConfigError",
     "DataError",
     "HorizonError",
+    "LicenceWarning",
     "MissingExtraError",
     "TTMError",
+    "UntrainedWarning",
 ]
 
 
@@ -42,6 +44,14 @@ class HorizonError(TTMError, ValueError):
 
 class CheckpointError(TTMError, ValueError):
     """A weights file that is missing, damaged, tampered with or of another kind."""
+
+
+class LicenceWarning(UserWarning):
+    """What the licence of foreign weights asks of whoever uses them."""
+
+
+class UntrainedWarning(UserWarning):
+    """Weights are random, so that forecasts mean nothing until they are trained."""
 
 
 class MissingExtraError(TTMError, ImportError):

@@ -51,8 +51,8 @@ class ExportedRunner:
         self.one_pass, self.header = one_pass, header
         self.outline = Outline.from_dict(header["outline"])
 
-    def step(self, *, batch_size: int, resolution: int | None = None) -> Step:
-        """One pass of the file's model, at most ``batch_size`` rows at a time.
+    def step(self, *, batch_size: int, resolution: int | None = None, horizon: int | None = None) -> Step:
+        """One pass of the file's model, at most ``batch_size`` rows at a time, always as far as it was exported.
 
         Raises
         ------

@@ -173,11 +173,9 @@ def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int |
     outline = runner.outline
     known = outline.known_levels
     longest = _seen(outline, context_length)
-    step = runner.step(batch_size=batch_size, resolution=resolution)
     paths = [0.5]
     if effort != "plain":
         _check_symmetric(known)
-        step = sign_symmetric(step)
         paths = [level for level in rollout.FIVE_PATHS if level in known]
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
@@ -185,6 +183,7 @@ def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int |
         if len(histories) > at_once:
             starts = range(0, len(histories), at_once)
             return np.concatenate([fans(histories[start : start + at_once], horizon) for start in starts])
+        step = runner.step(batch_size=batch_size, resolution=resolution, horizon=horizon)
         padded = pad(
             histories,
             context_length=longest,
@@ -192,7 +191,7 @@ def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int |
             counts_padding=outline.pads_count,
         )
         scaled = rollout.forecast(
-            step,
+            step if effort == "plain" else sign_symmetric(step),
             padded.context,
             padded.observed,
             horizon=horizon,

@@ -100,8 +100,10 @@ class Runner(Protocol):
         """Facts about the model."""
         ...
 
-    def step(self, *, batch_size: int, resolution: int | None = None) -> Step:
+    def step(self, *, batch_size: int, resolution: int | None = None, horizon: int | None = None) -> Step:
         """One pass, at most ``batch_size`` rows at a time; ``resolution`` is the token of all rows.
+
+        A model that can reach further than its ``prediction_length`` at once is asked for ``horizon`` steps.
 
         Raises
         ------

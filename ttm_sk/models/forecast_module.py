@@ -7,7 +7,9 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Forecast", "ForecastModule"]
+from ttm_sk.errors import ConfigError
+
+__all__ = ["Forecast", "ForecastModule", "refuse_unusable_inputs"]
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,15 @@ class ForecastModule(Protocol):
         ``(batch,)`` integer tokens. A module that cannot use an argument raises when given it.
         """
         ...
+
+
+def refuse_unusable_inputs(architecture: str, **inputs: Tensor | None) -> None:
+    """Raise ``ConfigError`` for the first input that is given to an architecture which cannot use it.
+
+    Examples
+    --------
+    >>> refuse_unusable_inputs("PatchSLSTM", static=None)
+    """
+    for name, value in inputs.items():
+        if value is not None:
+            raise ConfigError(f"{architecture} has no use for {name}; leave it out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from ttm_sk.scoring.losses import huber, mae, mse, pinball
 
 __all__ = ["Objective", "UnscaledLoss", "rolled_loss", "scaled_loss"]
 
-Objective = Callable[[TTM, Batch], Tensor]
+Objective = Callable[[Any, Batch], Tensor]
 WEIGHTS = (0.1, 4.0)  # so that no window counts for nothing, nor for all
 LARGEST_TARGET = 1e4  # in standard deviations of the context; further out a target teaches nothing but noise
 
@@ -41,6 +42,9 @@ def rolled_loss(module: TTM, batch: Batch) -> Tensor:
     n_steps = batch.target.shape[-1]
     if n_steps <= module.prediction_length:
         return scaled_loss(module, batch)
+    if n_steps <= getattr(module, "longest_pass", 0):  # it reaches as far in one pass
+        output, state = module.forecast_scaled(batch.context, batch.observed, horizon=n_steps, **_besides(batch))
+        return _scaled_difference(module, batch, output, state)
     state = module.scale(batch.context, batch.observed)[2]
     context, observed, parts, longest = batch.context, batch.observed, [], module.context_length
     for _ in range(-(-n_steps // module.prediction_length)):
