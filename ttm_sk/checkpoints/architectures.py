@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ttm_sk.models.timer_xl import TimerXL, TimerXLConfig
 from ttm_sk.models.ttm import TTM, TTMConfig
 from ttm_sk.models.ttm_r3 import TTMR3, DecomposedTTM, DecomposedTTMConfig, TTMR3Config
 
 __all__ = ["ARCHITECTURES", "AnyConfig", "AnyModule", "Architecture", "architecture_of", "new_module"]
 
-AnyConfig = TTMConfig | TTMR3Config | DecomposedTTMConfig
-AnyModule = TTM | TTMR3 | DecomposedTTM
+AnyConfig = TTMConfig | TTMR3Config | DecomposedTTMConfig | TimerXLConfig
+AnyModule = TTM | TTMR3 | DecomposedTTM | TimerXL
 
 
 class Architecture(NamedTuple):
@@ -27,6 +28,7 @@ ARCHITECTURES = {
         Architecture("ttm", TTMConfig, TTM),
         Architecture("ttm-r3", TTMR3Config, TTMR3),
         Architecture("ttm-r3-decomposed", DecomposedTTMConfig, DecomposedTTM),
+        Architecture("timer-xl", TimerXLConfig, TimerXL),
     )
 }
 

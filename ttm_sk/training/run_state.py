@@ -84,7 +84,7 @@ def load_run_state(path: Path, module: TTM, optimiser: torch.optim.Optimizer, id
     tensors, header = read_tensors(path)
     if header.get("kind") != KIND:
         raise CheckpointError(f"{path} holds no training run; give another state file, or delete it to begin anew")
-    if TTMConfig().to_dict() | header["config"] != module.config.to_dict():  # fields that are new since have defaults
+    if type(module.config)().to_dict() | header["config"] != module.config.to_dict():  # fields that are new since have defaults
         raise CheckpointError(f"{path} is a run of another architecture; delete it to begin anew")
     _refuse_another_run(path, header["identity"], identity)
     module.load_state_dict(_part(tensors, "weights/"), strict=True)
