@@ -23,7 +23,7 @@ N_DRAWS = 100_000
 TARGET = GaussianPatches(slope=0.6, shift=(0.3, -0.2), sigma=(1.0, 0.7))
 DRAFT = GaussianPatches(slope=0.3, shift=(0.0, 0.3), sigma=(0.8, 1.1))
 LEAST_P = 1e-4  # of 18 comparisons with fixed seeds
-RADIUS = 0.1
+RADIUS = 0.2
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def test_when_a_ttm_is_the_draft_then_several_patches_come_of_one_call():
     result = speculate(target, draft, context, observed, horizon=64, rule=Tolerance(1e3), k=7)
     assert result.report.acceptance == 1.0
     assert result.report.n_target_calls == 2
-    assert result.report.n_draft_calls == 1 + 3  # seven patches, three in a call
+    assert result.report.n_draft_calls == 2  # six patches, three in a call; the first and the last one are the target's own
     nothing = speculate(target, draft, context, observed, horizon=64, rule=Tolerance(0.0), k=2)
     torch.testing.assert_close(nothing.values, decode(target, context, observed, horizon=64), rtol=1e-5, atol=1e-5)
 

@@ -51,7 +51,7 @@ class Report:
     n_rows, n_patches
         Rows and patches of the forecast.
     n_target_calls, n_draft_calls
-        Passes, the first one over the context included.
+        The target's passes, the one over the context included, and those of the draft in which it proposed.
     n_proposed, n_tested, n_accepted
         Patches of the draft: all, up to and with the first refusal of a round, and kept.
     start_seconds, draft_seconds, target_seconds, seconds
@@ -63,7 +63,7 @@ class Report:
     n_rows: int
     n_patches: int
     n_target_calls: int = 1
-    n_draft_calls: int = 1
+    n_draft_calls: int = 0
     n_proposed: int = 0
     n_tested: int = 0
     n_accepted: int = 0
