@@ -62,12 +62,14 @@ GUARDED_ANYWHERE = {"tqdm"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
 PUBLIC_NAMES = [
+    "SpeculativeForecaster",
     "TTM",
     "TTMConfig",
     "TTMFeatures",
     "TTMForecaster",
     "TTMRegressor",
     "TabPFNTSForecaster",
+    "TimerXLForecaster",
     "finetune",
     "load_checkpoint",
     "pretrain",

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ttm_sk.estimators.features import TTMFeatures
     from ttm_sk.estimators.forecaster import TTMForecaster
     from ttm_sk.estimators.regressor import TTMRegressor
+    from ttm_sk.estimators.speculative import SpeculativeForecaster
     from ttm_sk.estimators.tabpfn import TabPFNTSForecaster
+    from ttm_sk.estimators.timer_xl import TimerXLForecaster
     from ttm_sk.models.ttm import TTM, TTMConfig
     from ttm_sk.training.finetune import finetune
     from ttm_sk.training.pretrain import pretrain
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "SpeculativeForecaster",
     "TTM",
     "TTMConfig",
     "TTMFeatures",
     "TTMForecaster",
     "TTMRegressor",
     "TabPFNTSForecaster",
+    "TimerXLForecaster",
     "finetune",
     "load_checkpoint",
     "pretrain",
@@ -34,12 +38,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "SpeculativeForecaster": "ttm_sk.estimators.speculative",
     "TTM": "ttm_sk.models.ttm",
     "TTMConfig": "ttm_sk.models.ttm",
     "TTMFeatures": "ttm_sk.estimators.features",
     "TTMForecaster": "ttm_sk.estimators.forecaster",
     "TTMRegressor": "ttm_sk.estimators.regressor",
     "TabPFNTSForecaster": "ttm_sk.estimators.tabpfn",
+    "TimerXLForecaster": "ttm_sk.estimators.timer_xl",
     "finetune": "ttm_sk.training.finetune",
     "load_checkpoint": "ttm_sk.checkpoints.open",
     "pretrain": "ttm_sk.training.pretrain",

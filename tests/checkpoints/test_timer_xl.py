@@ -40,7 +40,9 @@ def openltm_tensors() -> dict[str, torch.Tensor]:
 def openltm_forecast(w: dict[str, torch.Tensor], series: torch.Tensor) -> torch.Tensor:
     """What OpenLTM's model says after the last patch of one series ``(time,)``: pairs of neighbours are turned."""
     loc, scale = series.mean(), (series.var(unbiased=False) + 1e-5).sqrt()
-    x = functional.linear(((series - loc) / scale).unflatten(0, (-1, PATCH)), w["embedding.weight"], w["embedding.bias"])
+    x = functional.linear(
+        ((series - loc) / scale).unflatten(0, (-1, PATCH)), w["embedding.weight"], w["embedding.bias"]
+    )
     n, size = len(x), WIDTH // HEADS
     turned = size // 2
     angle = torch.arange(n)[:, None] / 10_000 ** (torch.arange(0, turned, 2) / turned)
@@ -52,6 +54,7 @@ def openltm_forecast(w: dict[str, torch.Tensor], series: torch.Tensor) -> torch.
         return torch.cat([first * cos + partner * sin, rest], -1)
 
     for i in range(LAYERS):
+
         def layer(name, value, i=i):
             prefix = f"blocks.attn_layers.{i}.{name}"
             return functional.linear(value, w[f"{prefix}.weight"].squeeze(-1), w[f"{prefix}.bias"])

@@ -1,4 +1,4 @@
-"""The smallest autoregressive module: the next patch is normal around a linear map of the last one. No weights, no cache.
+"""The smallest autoregressive module: the next patch is normal around a linear map of the last one.
 
 What comes out of speculative decoding with two of them can be compared with direct draws a hundred thousand times.
 """

@@ -87,7 +87,12 @@ def test_when_a_target_has_no_variance_then_sigma_is_its_own(directly_drawn):
     observed = torch.ones_like(context, dtype=torch.bool)
     rows = [
         speculate(
-            target, AutoregressiveDraft(same), context, observed, horizon=6, rule=rule,
+            target,
+            AutoregressiveDraft(same),
+            context,
+            observed,
+            horizon=6,
+            rule=rule,
             generator=torch.Generator().manual_seed(0),
         ).values
         for target, rule in ((bare, Lossless(sigma=0.9)), (same, Lossless()))
@@ -125,9 +130,7 @@ def histories(n_rows: int = 5, n_channels: int = 1, length: int = 60) -> tuple[t
 @pytest.mark.parametrize("attends", ["own", "all", "target"])
 def test_when_the_past_is_kept_then_the_forecast_is_that_of_computing_it_again(attends):
     module, (context, observed) = timer(attends=attends), histories(n_channels=3)
-    kept, again = (
-        decode(module, context, observed, horizon=100, is_cached=is_cached) for is_cached in (True, False)
-    )
+    kept, again = (decode(module, context, observed, horizon=100, is_cached=is_cached) for is_cached in (True, False))
     torch.testing.assert_close(kept, again, rtol=1e-5, atol=1e-5)
 
 
@@ -147,9 +150,7 @@ def test_when_draft_and_target_are_one_then_everything_is_kept(attends):
 def test_when_the_tolerance_is_zero_then_the_forecast_is_the_targets(attends):
     target, draft = timer(attends=attends), timer(seed=1, attends=attends, n_layers=1)
     context, observed = histories(n_channels=2)
-    result = speculate(
-        target, draft_of(draft, patch_length=8), context, observed, horizon=75, rule=Tolerance(0.0), k=3
-    )
+    result = speculate(target, draft_of(draft, patch_length=8), context, observed, horizon=75, rule=Tolerance(0.0), k=3)
     torch.testing.assert_close(result.values, decode(target, context, observed, horizon=75), rtol=1e-5, atol=1e-5)
     assert result.report.n_accepted == 0
 
@@ -186,7 +187,9 @@ def test_when_a_ttm_is_the_draft_then_several_patches_come_of_one_call():
     result = speculate(target, draft, context, observed, horizon=64, rule=Tolerance(1e3), k=7)
     assert result.report.acceptance == 1.0
     assert result.report.n_target_calls == 2
-    assert result.report.n_draft_calls == 2  # six patches, three in a call; the first and the last one are the target's own
+    assert (
+        result.report.n_draft_calls == 2
+    )  # six patches, three in a call; the first and the last one are the target's own
     nothing = speculate(target, draft, context, observed, horizon=64, rule=Tolerance(0.0), k=2)
     torch.testing.assert_close(nothing.values, decode(target, context, observed, horizon=64), rtol=1e-5, atol=1e-5)
 
@@ -196,12 +199,22 @@ def test_when_k_adapts_then_it_grows_with_what_is_kept_and_shrinks_without():
     other = timer(seed=1)
     most, least = (
         speculate(
-            module, draft_of(draft, patch_length=8), context, observed, horizon=200, rule=Tolerance(0.0001), k=3,
-            is_adaptive=True, is_traced=True,
+            module,
+            draft_of(draft, patch_length=8),
+            context,
+            observed,
+            horizon=200,
+            rule=Tolerance(0.0001),
+            k=3,
+            is_adaptive=True,
+            is_traced=True,
         ).report
         for draft in (module, other)
     )
-    assert max(row.place for row in most.trace if row.round == 2) - max(row.place for row in most.trace if row.round == 1) == 5
+    assert (
+        max(row.place for row in most.trace if row.round == 2) - max(row.place for row in most.trace if row.round == 1)
+        == 5
+    )
     assert least.n_proposed < 3 * least.n_target_calls * least.n_rows / 2
     assert most.n_target_calls < least.n_target_calls
 
@@ -214,7 +227,9 @@ def test_when_the_bias_or_sigma_grows_then_more_is_kept():
         generator = torch.Generator().manual_seed(0)
         rule = Relaxed(**options)
         drafted = draft_of(draft, patch_length=8)
-        return speculate(target, drafted, context, observed, horizon=64, rule=rule, generator=generator).report.acceptance
+        return speculate(
+            target, drafted, context, observed, horizon=64, rule=rule, generator=generator
+        ).report.acceptance
 
     assert acceptance(sigma=0.3) < acceptance(sigma=0.7) < acceptance(sigma=2.0)
     assert acceptance(sigma=0.7) < acceptance(sigma=0.7, accept_bias=4.0)

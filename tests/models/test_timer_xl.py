@@ -56,7 +56,9 @@ def test_when_it_is_written_a_second_time_in_float64_then_both_agree(changes, n_
         values = torch.from_numpy(context)[None]
         state = module.start(values, torch.ones_like(values, dtype=torch.bool))
         ours = module._forecast(state.output, state.scale).mean[0].numpy()
-    np.testing.assert_allclose(ours, after_each_patch(module.config, module.state_dict(), context), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        ours, after_each_patch(module.config, module.state_dict(), context), rtol=1e-9, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("attends", ["own", "all", "target"])
@@ -97,7 +99,9 @@ def test_when_a_history_is_padded_then_the_forecast_does_not_change():
     module, values = random_timer(), torch.randn(1, 1, 24)
     observed = torch.ones_like(values, dtype=torch.bool)
     plain = module(values, observed).mean
-    padded = module(torch.cat([torch.full((1, 1, 16), 9.0), values], -1), torch.cat([~observed[..., :16], observed], -1))
+    padded = module(
+        torch.cat([torch.full((1, 1, 16), 9.0), values], -1), torch.cat([~observed[..., :16], observed], -1)
+    )
     torch.testing.assert_close(padded.mean, plain, rtol=1e-5, atol=1e-5)
 
 
@@ -122,7 +126,9 @@ def test_when_patches_are_taken_back_row_by_row_then_each_row_goes_on_from_its_o
     rows = torch.arange(3)
     torch.testing.assert_close(module.ahead(back).mean[:, :, 0], expected[rows, :, 4 - n_back])
     again, _ = module.step(back, patches[rows, :, (4 - n_back).clamp(max=3)][:, :, None])
-    torch.testing.assert_close(again.mean[1:], expected[rows, :, (5 - n_back).clamp(max=4)][1:, :, None], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        again.mean[1:], expected[rows, :, (5 - n_back).clamp(max=4)][1:, :, None], rtol=1e-4, atol=1e-5
+    )
     torch.testing.assert_close(module.ahead(module.select(back, torch.tensor([2]))).mean, module.ahead(back).mean[2:])
 
 

@@ -18,7 +18,9 @@ from ttm_sk.inference.decoding import draw, with_sigma
 from ttm_sk.inference.drafts import Proposal
 from ttm_sk.models.forecast_module import PatchForecast
 
-__all__ = ["Lossless", "Relaxed", "Rule", "Tolerance", "log_density"]
+__all__ = ["MODES", "Lossless", "Relaxed", "Rule", "Tolerance", "log_density", "rule_of"]
+
+MODES = ("tolerance", "sample", "relaxed")
 
 MOST_TRIES = 16_384  # of a draw from the residual: what is left is below 1 / (e * MOST_TRIES) of probability
 
@@ -192,6 +194,26 @@ class Relaxed:
         return _log_uniform(ratio, generator) < ratio, ratio
 
     instead = Tolerance.instead
+
+
+def rule_of(mode: str, *, tolerance: float = 0.1, sigma: float | None = None, accept_bias: float = 1.0) -> Rule:
+    """The rule that a mode means: ``"tolerance"``, ``"sample"`` (:class:`Lossless`) or ``"relaxed"``.
+
+    All numbers are checked, those of other modes, too.
+
+    Examples
+    --------
+    >>> rule_of("relaxed", accept_bias=2.0)
+    Relaxed(sigma=0.7, accept_bias=2.0)
+    """
+    rules: dict[str, Rule] = {
+        "tolerance": Tolerance(tolerance),
+        "sample": Lossless(sigma),
+        "relaxed": Relaxed(0.7 if sigma is None else sigma, accept_bias),
+    }
+    if mode not in rules:
+        raise ConfigError(f"unknown mode {mode!r}; choose one of {', '.join(map(repr, MODES))}")
+    return rules[mode]
 
 
 def log_density(forecast: PatchForecast, patches: Tensor) -> Tensor:

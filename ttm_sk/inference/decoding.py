@@ -89,7 +89,7 @@ def draw(forecast: PatchForecast, generator: torch.Generator | None) -> Tensor:
 
 
 def with_sigma(forecast: PatchForecast, sigma: float | None, unit: Tensor) -> PatchForecast:
-    """The forecast with its own variances, or with ``sigma``, in ``unit`` ``(batch, channel, 1, 1)``, where it has none.
+    """The forecast with its own variances or else ``sigma`` times ``unit`` ``(batch, channel, 1, 1)`` as its deviation.
 
     Raises
     ------

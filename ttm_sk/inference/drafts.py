@@ -38,8 +38,8 @@ class Draft(Protocol):
     ) -> tuple[Proposal, Any]:
         """``k`` patches that may follow.
 
-        ``known`` ``(batch, channel, patch, step)`` holds what has been decided after the context, ``counts`` ``(batch,)``
-        of them in each row, at least one; what stands beyond is not read.
+        ``known`` ``(batch, channel, patch, step)`` holds what has been decided after the context: ``counts``
+        ``(batch,)`` patches of each row, at least one; what stands beyond is not read.
         """
         ...
 
@@ -100,7 +100,7 @@ class AutoregressiveDraft:
         forecast, inner = self.module.step(inner, newest)
         patches, steps = [], []
         for i in range(k):
-            steps.append(PatchForecast(*(_last(part) for part in (forecast.mean, forecast.log_variance))))
+            steps.append(_last(forecast))
             patches.append(draw(steps[-1], generator) if is_random else steps[-1].mean)
             if i + 1 < k:
                 forecast, inner = self.module.step(inner, patches[-1])
@@ -178,10 +178,13 @@ class OneShotDraft:
         return state[0][rows], state[1][rows]
 
 
-def _last(part: Tensor | None) -> Tensor | None:
-    return None if part is None else part[:, :, -1:]
+def _last(forecast: PatchForecast) -> PatchForecast:
+    log_variance = forecast.log_variance
+    return PatchForecast(forecast.mean[:, :, -1:], None if log_variance is None else log_variance[:, :, -1:])
 
 
 def _joined(steps: list[PatchForecast]) -> PatchForecast:
     variances = [step.log_variance for step in steps if step.log_variance is not None]
-    return PatchForecast(torch.cat([step.mean for step in steps], dim=2), torch.cat(variances, dim=2) if variances else None)
+    return PatchForecast(
+        torch.cat([step.mean for step in steps], dim=2), torch.cat(variances, dim=2) if variances else None
+    )

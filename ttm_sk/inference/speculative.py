@@ -52,6 +52,8 @@ class Report:
         Rows and patches of the forecast.
     n_target_calls, n_draft_calls
         The target's passes, the one over the context included, and those of the draft in which it proposed.
+    n_places
+        Proposals of a round, summed over the rounds, whatever the number of rows.
     n_proposed, n_tested, n_accepted
         Patches of the draft: all, up to and with the first refusal of a round, and kept.
     start_seconds, draft_seconds, target_seconds, seconds
@@ -64,6 +66,7 @@ class Report:
     n_patches: int
     n_target_calls: int = 1
     n_draft_calls: int = 0
+    n_places: int = 0
     n_proposed: int = 0
     n_tested: int = 0
     n_accepted: int = 0
@@ -264,6 +267,7 @@ class _Run:
         self.states = self.states[0], state
         self.report.draft_seconds += seconds
         self.report.n_draft_calls += proposal.n_calls
+        self.report.n_places += k
         return proposal
 
     def _judge(self, proposal: Proposal, verdict: PatchForecast, k: int) -> tuple[Tensor, Tensor]:
@@ -324,7 +328,8 @@ def _at(forecast: PatchForecast, places: Tensor) -> PatchForecast:
 
 
 def _until(forecast: PatchForecast, k: int) -> PatchForecast:
-    return PatchForecast(*(None if part is None else part[:, :, :k] for part in (forecast.mean, forecast.log_variance)))
+    log_variance = forecast.log_variance
+    return PatchForecast(forecast.mean[:, :, :k], None if log_variance is None else log_variance[:, :, :k])
 
 
 def _timed(action: Callable[[], Result]) -> tuple[Result, float]:

@@ -27,8 +27,8 @@ class KeyValueCache(NamedTuple):
 class Reach(NamedTuple):
     """Which patch may see which.
 
-    ``is_allowed`` ``(batch, 1, channel x patch, channel x slot)`` and ``is_same`` ``(channel x patch, channel x slot)``,
-    both boolean: whether a key may be seen, and whether it is of the query's own channel. ``n_slots`` counts slots.
+    Boolean ``is_allowed`` ``(batch, 1, channel x patch, channel x slot)`` and ``is_same``, without the first two axes:
+    whether a key may be seen, and whether it is of the query's own channel. ``n_slots`` counts slots.
     """
 
     is_allowed: Tensor
@@ -134,11 +134,12 @@ class CausalAttention(nn.Module):
         cache = KeyValueCache(
             *(put(a, b, positions, n_slots=reach.n_slots) for a, b in zip(old, (key, value), strict=True))
         )
-        mixed = functional.scaled_dot_product_attention(
-            *(rearrange(part, "batch head channel slot feature -> batch head (channel slot) feature")
-              for part in (query, *cache)),
-            attn_mask=self._bias(reach, query),
+        query_row, key_row, value_row = (
+            rearrange(part, "batch head channel slot feature -> batch head (channel slot) feature")
+            for part in (query, *cache)
         )
+        bias = self._bias(reach, query)
+        mixed = functional.scaled_dot_product_attention(query_row, key_row, value_row, attn_mask=bias)
         together = "batch head (channel patch) feature -> batch channel patch (head feature)"
         return self.output(rearrange(mixed, together, channel=x.shape[1])), cache
 

@@ -116,7 +116,7 @@ class AutoregressiveModule(Protocol):
         ...
 
     def step(self, state: Any, patches: Tensor) -> tuple[PatchForecast, Any]:
-        """What follows each of the patches ``(batch, channel, patch, step)``, in one causal pass, and the next state."""
+        """What follows each of ``patches`` ``(batch, channel, patch, step)``, in one causal pass; and the state."""
         ...
 
     def rewind(self, state: Any, n_patches: int | Tensor) -> Any:

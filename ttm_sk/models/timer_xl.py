@@ -180,7 +180,7 @@ class TimerXL(nn.Module):
         """
         if patches.shape[-1] != self.patch_length:
             raise DataError(f"found patches of {patches.shape[-1]} steps, expected {self.patch_length}")
-        units = ScaleState(*(part[..., None] for part in state.scale[:2]), False)
+        units = ScaleState(state.scale.loc[..., None], state.scale.scale[..., None], False)
         scaled = torch.where(units.scale != 0, units.standardise(patches), torch.zeros_like(patches))
         after = self._advance(state, scaled)
         return self._forecast(self._newest(after, patches.shape[2]), state.scale), after

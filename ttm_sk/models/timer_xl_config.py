@@ -76,7 +76,9 @@ class TimerXLConfig(PlainInputs, FrozenConfig):
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         for name, known in (("attends", ATTENDS), ("feedforward", FEEDFORWARDS)):
             if getattr(self, name) not in known:
-                raise ConfigError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(map(repr, known))}")
+                raise ConfigError(
+                    f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(map(repr, known))}"
+                )
         if self.context_length % self.patch_length:
             raise ConfigError(
                 f"context_length={self.context_length} must be a multiple of patch_length={self.patch_length};"
@@ -153,8 +155,8 @@ class TimerXLConfig(PlainInputs, FrozenConfig):
         ConfigError
             For a factor outside (0, 1].
         """
-        factors = {"width": width, "heads": heads, "feedforward_width": feedforward, "n_layers": layers}
-        factors = {name: scale if factor is None else factor for name, factor in factors.items()}
+        asked = {"width": width, "heads": heads, "feedforward_width": feedforward, "n_layers": layers}
+        factors = {name: scale if factor is None else factor for name, factor in asked.items()}
         for name, factor in factors.items():
             if not 0 < factor <= 1:
                 raise ConfigError(f"found a factor of {factor} for {name}; expected one in (0, 1]")

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.data.windows import Batch
 from ttm_sk.errors import ConfigError
-from ttm_sk.models.ttm import TTM
 from ttm_sk.training.objectives import Objective
 from ttm_sk.training.progress import Progress
 from ttm_sk.training.run_state import RunState, load_run_state, save_run_state
@@ -76,7 +76,7 @@ class TrainingResult:
 
 
 def train(
-    module: TTM,
+    module: AnyModule,
     batch_at: Callable[[int, int, int], Batch],
     objective: Objective,
     schedule: RateSchedule,
@@ -163,10 +163,10 @@ def _prefetched(
 
 
 @contextmanager
-def _compiled(module: TTM, is_wanted: bool) -> Generator[None, None, None]:
+def _compiled(module: Any, is_wanted: bool) -> Generator[None, None, None]:
     """Inside, the module's scaled forecast is compiled; afterwards it is what it was."""
     if is_wanted:
-        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)  # type: ignore[method-assign]
+        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)
     try:
         yield
     finally:
@@ -175,7 +175,7 @@ def _compiled(module: TTM, is_wanted: bool) -> Generator[None, None, None]:
 
 
 def _step(
-    module: TTM,
+    module: AnyModule,
     batch: Batch,
     objective: Objective,
     optimiser: torch.optim.Optimizer,

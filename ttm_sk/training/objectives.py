@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from ttm_sk.scoring.losses import huber, mae, mse, pinball
 
 __all__ = ["Objective", "UnscaledLoss", "rolled_loss", "scaled_loss"]
 
-Objective = Callable[[TTM, Batch], Tensor]
+Objective = Callable[[Any, Batch], Tensor]
 WEIGHTS = (0.1, 4.0)  # so that no window counts for nothing, nor for all
 LARGEST_TARGET = 1e4  # in standard deviations of the context; further out a target teaches nothing but noise
 

@@ -155,5 +155,8 @@ def learn(
     module: Any = start.build().to(resolve_device(device))
     result = train(module, batch_at, objective, settings.schedule(), settings.loop(), is_quiet=is_quiet)
     note = {**(how or {}), **asdict(settings), "steps": result.step, "seconds": round(result.seconds, 1)}
-    provenance = {**start.provenance, "learning": [*start.provenance.get("learning", []), note | {"version": __version__}]}
+    provenance = {
+        **start.provenance,
+        "learning": [*start.provenance.get("learning", []), note | {"version": __version__}],
+    }
     return Checkpoint(start.config, {name: value.cpu() for name, value in result.averaged.items()}, provenance)

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.tensor_file import read_tensors, write_tensors
 from ttm_sk.errors import CheckpointError
-from ttm_sk.models.ttm import TTM, TTMConfig
 
 __all__ = ["RunState", "load_run_state", "save_run_state"]
 
@@ -54,7 +54,7 @@ class RunState:
         return {name: value / max(share, 1e-12) for name, value in self.average.items()}
 
 
-def save_run_state(path: Path, state: RunState, module: TTM, optimiser: torch.optim.Optimizer) -> None:
+def save_run_state(path: Path, state: RunState, module: AnyModule, optimiser: torch.optim.Optimizer) -> None:
     """Write the run so that :func:`load_run_state` continues it bit for bit."""
     tensors = {f"weights/{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
@@ -72,7 +72,9 @@ def save_run_state(path: Path, state: RunState, module: TTM, optimiser: torch.op
     write_tensors(path, tensors, header)
 
 
-def load_run_state(path: Path, module: TTM, optimiser: torch.optim.Optimizer, identity: Mapping[str, Any]) -> RunState:
+def load_run_state(
+    path: Path, module: AnyModule, optimiser: torch.optim.Optimizer, identity: Mapping[str, Any]
+) -> RunState:
     """Put a saved run back into ``module`` and ``optimiser`` and return the rest of it.
 
     Raises
@@ -84,7 +86,8 @@ def load_run_state(path: Path, module: TTM, optimiser: torch.optim.Optimizer, id
     tensors, header = read_tensors(path)
     if header.get("kind") != KIND:
         raise CheckpointError(f"{path} holds no training run; give another state file, or delete it to begin anew")
-    if type(module.config)().to_dict() | header["config"] != module.config.to_dict():  # fields that are new since have defaults
+    defaults = type(module.config)().to_dict()  # of fields that are newer than the file
+    if defaults | header["config"] != module.config.to_dict():
         raise CheckpointError(f"{path} is a run of another architecture; delete it to begin anew")
     _refuse_another_run(path, header["identity"], identity)
     module.load_state_dict(_part(tensors, "weights/"), strict=True)
