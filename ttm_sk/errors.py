@@ -19,6 +19,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "HorizonError",
+    "LicenceWarning",
     "MissingExtraError",
     "TTMError",
 ]
@@ -42,6 +43,10 @@ class HorizonError(TTMError, ValueError):
 
 class CheckpointError(TTMError, ValueError):
     """A weights file that is missing, damaged, tampered with or of another kind."""
+
+
+class LicenceWarning(UserWarning):
+    """What the licence of foreign weights asks of whoever uses them."""
 
 
 class MissingExtraError(TTMError, ImportError):

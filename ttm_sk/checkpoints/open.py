@@ -9,6 +9,7 @@ from ttm_sk.checkpoints.granite import from_granite, is_granite
 from ttm_sk.checkpoints.hub import locate
 from ttm_sk.checkpoints.store import Checkpoint, read_checkpoint
 from ttm_sk.checkpoints.timer_xl import from_openltm, from_timer_folder, is_openltm, is_timer_folder
+from ttm_sk.checkpoints.tirex import from_tirex, is_tirex
 
 __all__ = ["load_checkpoint"]
 
@@ -17,6 +18,7 @@ FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Checkpoint]], ...]
     (is_timer_folder, from_timer_folder),
     (is_granite, from_granite),
     (is_openltm, from_openltm),
+    (is_tirex, from_tirex),
     (lambda path: True, read_checkpoint),  # its messages are about a file of ours
 )
 
@@ -27,8 +29,8 @@ def load_checkpoint(path: str | Path = "ttm-tiny") -> Checkpoint:
     Parameters
     ----------
     path
-        The name of bundled weights (``"ttm-tiny"``), the path of a file, the folder of an IBM Granite checkpoint, or
-        a name known to :func:`ttm_sk.checkpoints.hub.locate`.
+        The name of bundled weights (``"ttm-tiny"``), the path of a file, the folder of an IBM Granite checkpoint, a
+        TiRex ``model.ckpt``, or a name known to :func:`ttm_sk.checkpoints.hub.locate`.
 
     Raises
     ------

@@ -109,10 +109,19 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--licence-class", nargs="+", default=[], metavar="C", help="of the manifest (default: all)")
     _add_columns(command)
-    command.add_argument("--architecture", choices=("ttm",), default="ttm", help="what to train")
+    command.add_argument(
+        "--architecture",
+        choices=("ttm", "patch-slstm", "timer-xl"),
+        help="what to train (default: ttm, or that of --from)",
+    )
     begin = command.add_mutually_exclusive_group()
-    begin.add_argument("--preset", choices=("tiny", "small", "base"), help="size of a new model (default: tiny)")
+    begin.add_argument(
+        "--preset", choices=("tiny", "small", "base", "full", "timer"), help="size of a new model (default: tiny)"
+    )
     begin.add_argument("--from", dest="start", metavar="CHECKPOINT", help="train these weights onwards")
+    command.add_argument(
+        "--draft-scale", type=_positive, metavar="X", help="of timer-xl: a draft, X of the preset's size"
+    )
     command.add_argument("--windows", type=_whole, default=5_000_000, metavar="N", help="windows to see")
     command.add_argument("--batch-size", type=_whole, default=512, metavar="N", help="windows a step")
     command.add_argument("--peak", type=_positive, default=2e-3, metavar="X", help="highest learning rate")

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import torch
 
+from ttm_sk.checkpoints.architectures import AnyConfig
 from ttm_sk.checkpoints.open import load_checkpoint
-from ttm_sk.checkpoints.store import save_checkpoint
+from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
 from ttm_sk.cli.output import TABLE_ENDINGS, is_first_process, refuse_to_replace
 from ttm_sk.data.corpora import Corpus, read_corpus
 from ttm_sk.data.held_out import held_out_match
 from ttm_sk.data.tables import read_all_series
 from ttm_sk.errors import ConfigError, DataError
-from ttm_sk.models.ttm import TTMConfig
+from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
+from ttm_sk.training.recipes import preset_config
 
 __all__ = ["run"]
 
@@ -37,8 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    presets = {"tiny": TTMConfig.tiny, "small": TTMConfig.small, "base": TTMConfig.base}
-    start = load_checkpoint(arguments.start) if arguments.start else presets[arguments.preset or "tiny"]()
+    start = _start(arguments)
     corpus = _corpus(arguments) if arguments.corpus else None
     settings = PretrainSettings(
         n_windows=arguments.windows,
@@ -70,6 +71,27 @@ def _train(arguments: argparse.Namespace) -> int:
     print(f"{run['windows']:,} windows in {run['seconds']:,.0f} seconds; hash {checkpoint.hash[:12]}")
     print(f"wrote {arguments.output}")
     return 0
+
+
+def _start(arguments: argparse.Namespace) -> AnyConfig | Checkpoint:
+    """A new model of the architecture and size that were asked for, or the checkpoint to train onwards."""
+    if not arguments.start:
+        config = preset_config(arguments.architecture or "ttm", arguments.preset or "tiny")
+        return _draft(config, arguments.draft_scale) if arguments.draft_scale else config
+    checkpoint = load_checkpoint(arguments.start)
+    if arguments.architecture not in (None, checkpoint.architecture):
+        raise ConfigError(
+            f"--architecture {arguments.architecture}: {arguments.start!r} holds a {checkpoint.architecture}; leave the"
+            " option out, or give other weights"
+        )
+    return checkpoint
+
+
+def _draft(config: AnyConfig, scale: float) -> AnyConfig:
+    """A small stochastic Timer-XL that can propose for one of this config."""
+    if not isinstance(config, TimerXLConfig):
+        raise ConfigError("--draft-scale is for --architecture timer-xl; leave it out")
+    return config.draft(scale, is_stochastic=True)
 
 
 def _corpus(arguments: argparse.Namespace) -> Corpus:

@@ -6,7 +6,7 @@ exactly where it stood.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +46,8 @@ class WindowSampler:
         Share of real windows read at a lower resolution: block means of 2 to 24 steps, one in five decimated.
     family_weights
         The mix of synthetic families.
+    augmentation
+        Changes rows ``(window, time)`` with NaN in place, past and future together; None leaves them as they are.
     """
 
     context_length: int
@@ -57,6 +59,7 @@ class WindowSampler:
     gap_share: float = 0.1
     coarse_share: float = 0.5
     family_weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+    augmentation: Callable[[np.ndarray, np.random.Generator], None] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.synthetic_share <= 1:
@@ -76,6 +79,8 @@ class WindowSampler:
             self._fill_synthetic(rows[:n_synthetic], rng)
         if n_synthetic < size:
             self._fill_real(rows[n_synthetic:], rng)
+        if self.augmentation is not None:
+            self.augmentation(rows, rng)
         self._shorten(rows, rng)
         _cut_gaps(rows[:, : self.context_length], self.gap_share, rng)
         rows *= rng.choice(np.array([-1, 1], dtype=np.float32), size=(size, 1))

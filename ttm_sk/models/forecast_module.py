@@ -7,7 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["AutoregressiveModule", "Forecast", "ForecastModule", "PatchForecast"]
+from ttm_sk.errors import ConfigError
+
+__all__ = ["AutoregressiveModule", "Forecast", "ForecastModule", "PatchForecast", "refuse_unusable_inputs"]
 
 
 @dataclass(frozen=True)
@@ -126,3 +128,15 @@ class AutoregressiveModule(Protocol):
     def select(self, state: Any, rows: Tensor) -> Any:
         """The state of some rows."""
         ...
+
+
+def refuse_unusable_inputs(architecture: str, **inputs: Tensor | None) -> None:
+    """Raise ``ConfigError`` for the first input that is given to an architecture which cannot use it.
+
+    Examples
+    --------
+    >>> refuse_unusable_inputs("PatchSLSTM", static=None)
+    """
+    for name, value in inputs.items():
+        if value is not None:
+            raise ConfigError(f"{architecture} has no use for {name}; leave it out")

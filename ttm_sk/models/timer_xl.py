@@ -19,7 +19,7 @@ from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.layers.causal_attention import CausalAttention, KeyValueCache, Reach, put, reach_of
 from ttm_sk.layers.patching import cut_patches
 from ttm_sk.layers.scaling import ScaleState, scale_series
-from ttm_sk.models.forecast_module import Forecast, PatchForecast
+from ttm_sk.models.forecast_module import Forecast, PatchForecast, refuse_unusable_inputs
 from ttm_sk.models.timer_xl_config import TimerXLConfig
 
 __all__ = ["DecodingState", "TimerXL", "TimerXLConfig"]
@@ -124,11 +124,13 @@ class TimerXL(nn.Module):
         static: Tensor | None = None,
     ) -> Forecast:
         """The forecast of the next patch; see :class:`~ttm_sk.models.forecast_module.ForecastModule`."""
-        given = {"resolution": resolution, "covariates": covariates, "static": static}
-        given["covariates_observed"] = covariates_observed
-        for name, value in given.items():
-            if value is not None:
-                raise ConfigError(f"Timer-XL has no use for {name}; leave it out")
+        refuse_unusable_inputs(
+            "Timer-XL",
+            resolution=resolution,
+            covariates=covariates,
+            covariates_observed=covariates_observed,
+            static=static,
+        )
         return Forecast(self.ahead(self.start(context, observed)).mean[:, :, 0])
 
     def scale(self, context: Tensor, observed: Tensor) -> tuple[Tensor, ScaleState]:

@@ -126,6 +126,11 @@ class TimerXLConfig(PlainInputs, FrozenConfig):
         return cls(context_length=672, n_layers=8)
 
     @classmethod
+    def small(cls) -> TimerXLConfig:
+        """Eight narrow layers, 280,352 parameters: a target that a laptop trains in minutes."""
+        return cls(context_length=672, width=64, heads=4, n_layers=8, feedforward_width=128, dropout=0.1)
+
+    @classmethod
     def tiny(cls) -> TimerXLConfig:
         """A model that forecasts in milliseconds, for tests and for first steps."""
         return cls(context_length=96, patch_length=8, width=16, heads=2, feedforward_width=32)

@@ -20,7 +20,7 @@ from ttm_sk.layers.scaling import ScaleState, measure_scale
 from ttm_sk.layers.smoothing import robust_trend
 from ttm_sk.layers.spread import QuantileSpread, add_quantiles
 from ttm_sk.layers.tokens import FrequencyTokens, RegisterTokens
-from ttm_sk.models.forecast_module import Forecast
+from ttm_sk.models.forecast_module import Forecast, refuse_unusable_inputs
 from ttm_sk.models.ttm_parts import make_backbone, make_levels
 from ttm_sk.models.ttm_r3_config import DecomposedTTMConfig, TTMR3Config
 
@@ -75,10 +75,7 @@ class GraniteForecaster(nn.Module):
             If an argument is given that this architecture cannot use, or ``resolution`` is missing, or the
             number of channels differs from a config that mixes channels.
         """
-        unusable = {"covariates": covariates, "covariates_observed": covariates_observed, "static": static}
-        for name, value in unusable.items():
-            if value is not None:
-                raise ConfigError(f"TTM-R3 has no use for {name}; leave it out")
+        refuse_unusable_inputs("TTM-R3", covariates=covariates, covariates_observed=covariates_observed, static=static)
         self._check_resolution(resolution)
         scaled, state = self.forecast_scaled(context, observed, resolution=resolution)
         values = state.inverse(scaled)

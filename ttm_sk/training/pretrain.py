@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from ttm_sk import __version__
+from ttm_sk.checkpoints.architectures import AnyConfig, AnyModule, new_module
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
-from ttm_sk.data.sampling import WindowSampler
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
-from ttm_sk.models.ttm import TTM, TTMConfig
+from ttm_sk.models.frozen_config import FrozenConfig
 from ttm_sk.training.loop import LoopSettings, train
-from ttm_sk.training.objectives import scaled_loss
+from ttm_sk.training.recipes import recipe_of
 from ttm_sk.training.schedule import Schedule
 
 __all__ = ["PretrainSettings", "pretrain"]
@@ -63,7 +63,7 @@ class PretrainSettings:
 
 
 def pretrain(
-    start: TTMConfig | Checkpoint,
+    start: AnyConfig | Checkpoint,
     corpus: Corpus | None = None,
     *,
     settings: PretrainSettings | None = None,
@@ -76,7 +76,7 @@ def pretrain(
     Parameters
     ----------
     start
-        What to train.
+        What to train: a config of an architecture in :data:`~ttm_sk.training.recipes.RECIPES`, or a checkpoint of one.
     corpus
         Real series; None trains on synthetic ones alone.
     settings, loop
@@ -100,6 +100,7 @@ def pretrain(
 
     Examples
     --------
+    >>> from ttm_sk import TTMConfig
     >>> config = TTMConfig(
     ...     context_length=32,
     ...     prediction_length=8,
@@ -117,20 +118,16 @@ def pretrain(
     settings, loop = settings or PretrainSettings(), loop or LoopSettings()
     if corpus is None:
         settings = replace(settings, synthetic_share=1.0)
-    if not isinstance(start, (TTMConfig, Checkpoint)):
-        raise ConfigError(f"start={start!r} must be a TTMConfig or a Checkpoint; open a file with load_checkpoint")
+    if not isinstance(start, (FrozenConfig, Checkpoint)):
+        raise ConfigError(f"start={start!r} must be a config or a Checkpoint; open a file with load_checkpoint")
     config = start.config if isinstance(start, Checkpoint) else start
-    if not isinstance(config, TTMConfig):
-        raise ConfigError(f"pretraining is for TTMConfig, found {type(config).__name__}; start from a TTM checkpoint")
-    if config.n_resolutions or config.is_fixed:
-        raise ConfigError(
-            "pretraining draws univariate windows without resolution tokens;"
-            " use a config without prefix and channel mixing"
-        )
+    recipe, schedule = recipe_of(config), settings.schedule()
+    if loop.is_compiled and not recipe.can_compile:
+        raise ConfigError(f"is_compiled=True does nothing for {type(config).__name__}; leave it out")
     module = _first_module(start, config, settings.seed).to(resolve_device(device))
-    sampler = WindowSampler(
-        config.context_length,
-        config.prediction_length,
+    sampler = recipe.sampler(
+        config,
+        n_steps=schedule.n_steps,
         corpus=corpus,
         synthetic_share=settings.synthetic_share,
         seed=settings.seed,
@@ -138,8 +135,8 @@ def pretrain(
     result = train(
         module,
         lambda index, size, rank: sampler.batch(index, size, rank=rank),
-        scaled_loss,
-        settings.schedule(),
+        recipe.objective,
+        schedule,
         replace(loop, batch_size=settings.batch_size),
         identity={
             "start": start.hash if isinstance(start, Checkpoint) else None,
@@ -156,17 +153,17 @@ def pretrain(
     )
 
 
-def _first_module(start: TTMConfig | Checkpoint, config: TTMConfig, seed: int) -> TTM:
+def _first_module(start: AnyConfig | Checkpoint, config: AnyConfig, seed: int) -> AnyModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = TTM(config)
+        module = new_module(config)
     if isinstance(start, Checkpoint):
         module.load_state_dict({name: value.clone() for name, value in start.weights.items()})
     return module.eval()
 
 
 def _provenance(
-    start: TTMConfig | Checkpoint, corpus: Corpus | None, settings: PretrainSettings, *, n_windows: int, seconds: float
+    start: AnyConfig | Checkpoint, corpus: Corpus | None, settings: PretrainSettings, *, n_windows: int, seconds: float
 ) -> dict[str, Any]:
     before = dict(start.provenance) if isinstance(start, Checkpoint) else {}
     datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
