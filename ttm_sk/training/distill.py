@@ -134,8 +134,8 @@ def distill(
     horizon, objective = _task(teacher, first.config, settings)
     windows = WindowDataset.from_series(
         series,
-        context_length=max(target.config.context_length, first.config.context_length),
-        prediction_length=target.config.patch_length,
+        context_length=max(teacher.context_length, first.config.context_length),
+        prediction_length=teacher.patch_length,
         is_univariate=not teacher.mixes_channels,
     )
     return learn(
