@@ -25,7 +25,7 @@ from ttm_sk.evaluation.speculation import (
     trace_table,
 )
 from ttm_sk.inference.drafts import draft_of
-from ttm_sk.models.timer_xl import TimerXL
+from ttm_sk.models.timer_xl import TimerXL, TimerXLConfig
 
 __all__ = ["run"]
 
@@ -40,12 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     if plot_ending:
         import ttm_sk.plotting  # noqa: F401 (without it, nothing is done in vain)
     target, draft = load_checkpoint(arguments.target_model), load_checkpoint(arguments.draft)
+    if not isinstance(target.config, TimerXLConfig):
+        raise ConfigError(f"--target-model: found a checkpoint of {target.architecture!r}, expected one of 'timer-xl'")
     windows = cut_windows(
         read_any_set(arguments.data),
         context_length=target.config.context_length,
         horizon=arguments.horizon,
         n_windows=arguments.windows,
-        is_univariate=not getattr(target.config, "mixes_channels", False),
+        is_univariate=not target.config.mixes_channels,
     )
     if arguments.action == "sweep":
         return _sweep(arguments, target, draft, windows, plot_ending)

@@ -209,8 +209,9 @@ class _Run:
     def decode(self, context: Tensor, observed: Tensor, k: int, is_adaptive: bool) -> Tensor:
         """All patches ``(batch, channel, patch, step)``."""
         self.report = Report(len(context), self.n_patches)
+        is_needed = self.n_patches > 2  # the first patch and the last one are the target's own
         self.states, self.report.start_seconds = _timed(
-            lambda: (self.target.start(context, observed), self.draft.start(context, observed))
+            lambda: (self.target.start(context, observed), self.draft.start(context, observed) if is_needed else None)
         )
         self.unit = self.target.unit(self.states[0])
         self.rows, self.round = torch.arange(len(context), device=context.device), 0
@@ -233,7 +234,7 @@ class _Run:
             target, draft = self.states
             keep = is_open.nonzero()[:, 0]
             if len(keep):
-                self.states = self.target.select(target, keep), self.draft.select(draft, keep)
+                self.states = self.target.select(target, keep), self.draft.select(draft, keep) if draft else None
             self.rows, self.counts, self.known, self.unit = (
                 part[keep] for part in (self.rows, self.counts, self.known, self.unit)
             )
