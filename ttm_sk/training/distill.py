@@ -17,7 +17,6 @@ from ttm_sk.data.window_dataset import WindowDataset
 from ttm_sk.data.windows import Batch
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
-from ttm_sk.inference.decoding import decode
 from ttm_sk.models.timer_xl import TimerXL, TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.scoring.losses import gaussian, mse
@@ -175,7 +174,18 @@ def _continued(teacher: TimerXL, horizon: int) -> Callable[[Batch], Batch]:
     def change(batch: Batch) -> Batch:
         n_seen = min(teacher.context_length, batch.context.shape[-1])
         past, observed = (part[..., -n_seen:].to(device) for part in (batch.context, batch.observed))
-        future = decode(teacher, past, observed, horizon=horizon).cpu().clone()
+        future = _own_future(teacher, past, observed, horizon).cpu()
         return replace(batch, target=future, target_observed=torch.ones_like(future, dtype=torch.bool), weight=None)
 
     return change
+
+
+@torch.no_grad()
+def _own_future(teacher: TimerXL, context: Tensor, observed: Tensor, horizon: int) -> Tensor:
+    """What the target itself forecasts after a context, patch after patch: ``(batch, channel, horizon)``."""
+    state = teacher.start(context, observed)
+    parts = [teacher.ahead(state).mean]
+    while len(parts) * teacher.patch_length < horizon:
+        after, state = teacher.step(state, parts[-1])
+        parts.append(after.mean)
+    return torch.cat(parts, dim=2).flatten(-2)[..., :horizon]
