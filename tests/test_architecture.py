@@ -67,12 +67,14 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base
 PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
 PUBLIC_NAMES = [
     "PatchSLSTMForecaster",
+    "SpeculativeForecaster",
     "TTM",
     "TTMConfig",
     "TTMFeatures",
     "TTMForecaster",
     "TTMRegressor",
     "TabPFNTSForecaster",
+    "TimerXLForecaster",
     "finetune",
     "forecast",
     "load_checkpoint",

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from ttm_sk.estimators.forecaster import TTMForecaster
     from ttm_sk.estimators.patch_slstm import PatchSLSTMForecaster
     from ttm_sk.estimators.regressor import TTMRegressor
+    from ttm_sk.estimators.speculative import SpeculativeForecaster
     from ttm_sk.estimators.tabpfn import TabPFNTSForecaster
+    from ttm_sk.estimators.timer_xl import TimerXLForecaster
     from ttm_sk.inference.arrays import forecast
     from ttm_sk.models.ttm import TTM, TTMConfig
     from ttm_sk.training.finetune import finetune
@@ -24,12 +26,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PatchSLSTMForecaster",
+    "SpeculativeForecaster",
     "TTM",
     "TTMConfig",
     "TTMFeatures",
     "TTMForecaster",
     "TTMRegressor",
     "TabPFNTSForecaster",
+    "TimerXLForecaster",
     "finetune",
     "forecast",
     "load_checkpoint",
@@ -39,12 +43,14 @@ __all__ = [
 
 _HOMES = {
     "PatchSLSTMForecaster": "ttm_sk.estimators.patch_slstm",
+    "SpeculativeForecaster": "ttm_sk.estimators.speculative",
     "TTM": "ttm_sk.models.ttm",
     "TTMConfig": "ttm_sk.models.ttm",
     "TTMFeatures": "ttm_sk.estimators.features",
     "TTMForecaster": "ttm_sk.estimators.forecaster",
     "TTMRegressor": "ttm_sk.estimators.regressor",
     "TabPFNTSForecaster": "ttm_sk.estimators.tabpfn",
+    "TimerXLForecaster": "ttm_sk.estimators.timer_xl",
     "finetune": "ttm_sk.training.finetune",
     "forecast": "ttm_sk.inference.arrays",
     "load_checkpoint": "ttm_sk.checkpoints.open",

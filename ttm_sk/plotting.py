@@ -18,7 +18,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("plot", package="matplotlib") from error
 
-__all__ = ["blank_figure", "plot_forecast", "plot_leaderboard", "to_image"]
+__all__ = ["blank_figure", "plot_forecast", "plot_leaderboard", "plot_speculation", "to_image"]
 
 INK = "#33383f"
 QUIET = "#8b929b"
@@ -145,6 +145,48 @@ def plot_leaderboard(table: pd.DataFrame) -> Figure:
         _tidy(axes, title=f"{score} relative to seasonal naive (lower is better)", with_dates=False)
         axes.set_yticks(list(rows), list(table.index) if position == 0 else [""] * len(table))
         axes.set_ylim(0.4, len(table) + 0.8)
+    return figure
+
+
+def plot_speculation(table: pd.DataFrame) -> Figure:
+    """What speculative decoding buys and costs: the speed-up over acceptance, and the error's change over the speed-up.
+
+    Parameters
+    ----------
+    table
+        From :func:`ttm_sk.evaluation.speculation.sweep`; a line for each ``k``.
+
+    Returns
+    -------
+    Figure
+        Save it with :func:`to_image`.
+
+    Examples
+    --------
+    >>> row = {"k": 3, "acceptance": 0.8, "speedup": 1.9, "law": 2.1, "mse_change": 0.002}
+    >>> len(plot_speculation(pd.DataFrame([row])).axes)
+    2
+    """
+    figure, (left, right) = blank_figure(2)
+    for place, (k, rows) in enumerate(table.groupby("k")):
+        shade = 0.35 + 0.65 * (place + 1) / table["k"].nunique()
+        by_acceptance = rows.sort_values("acceptance")
+        left.plot(
+            by_acceptance["acceptance"], by_acceptance["law"], color=BLUE, alpha=shade, linewidth=1.2, linestyle="--"
+        )
+        left.plot(
+            by_acceptance["acceptance"], by_acceptance["speedup"], "o-", color=BLUE, alpha=shade, label=f"k = {k}"
+        )
+        by_speed = rows.sort_values("speedup")
+        right.plot(by_speed["speedup"], 100 * by_speed["mse_change"], "o-", color=ORANGE, alpha=shade, label=f"k = {k}")
+    left.axhline(1.0, color=QUIET, linewidth=1)
+    right.axhline(0.0, color=QUIET, linewidth=1)
+    _tidy(left, title="times faster than without a draft, over the share kept", with_dates=False)
+    _tidy(right, title="% of squared error added, over times faster", with_dates=False)
+    for axes in (left, right):
+        axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    left.set_xlabel("share of tested patches that were kept; dashed: the capped geometric law", color=INK)
+    right.set_xlabel("times faster", color=INK)
     return figure
 
 

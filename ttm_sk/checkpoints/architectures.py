@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ttm_sk.models.patch_slstm import PatchSLSTM, PatchSLSTMConfig
+from ttm_sk.models.timer_xl import TimerXL, TimerXLConfig
 from ttm_sk.models.ttm import TTM, TTMConfig
 from ttm_sk.models.ttm_r3 import TTMR3, DecomposedTTM, DecomposedTTMConfig, TTMR3Config
 
 __all__ = ["ARCHITECTURES", "AnyConfig", "AnyModule", "Architecture", "architecture_of", "new_module"]
 
-AnyConfig = TTMConfig | TTMR3Config | DecomposedTTMConfig | PatchSLSTMConfig
-AnyModule = TTM | TTMR3 | DecomposedTTM | PatchSLSTM
+AnyConfig = TTMConfig | TTMR3Config | DecomposedTTMConfig | PatchSLSTMConfig | TimerXLConfig
+AnyModule = TTM | TTMR3 | DecomposedTTM | PatchSLSTM | TimerXL
 
 
 class Architecture(NamedTuple):
@@ -28,6 +29,7 @@ ARCHITECTURES = {
         Architecture("ttm", TTMConfig, TTM),
         Architecture("ttm-r3", TTMR3Config, TTMR3),
         Architecture("ttm-r3-decomposed", DecomposedTTMConfig, DecomposedTTM),
+        Architecture("timer-xl", TimerXLConfig, TimerXL),
         Architecture("patch-slstm", PatchSLSTMConfig, PatchSLSTM),
     )
 }

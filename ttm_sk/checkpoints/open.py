@@ -8,13 +8,16 @@ from pathlib import Path
 from ttm_sk.checkpoints.granite import from_granite, is_granite
 from ttm_sk.checkpoints.hub import locate
 from ttm_sk.checkpoints.store import Checkpoint, read_checkpoint
+from ttm_sk.checkpoints.timer_xl import from_openltm, from_timer_folder, is_openltm, is_timer_folder
 from ttm_sk.checkpoints.tirex import from_tirex, is_tirex
 
 __all__ = ["load_checkpoint"]
 
 # What recognises a format, and what reads it; the first that recognises a path reads it.
 FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Checkpoint]], ...] = (
+    (is_timer_folder, from_timer_folder),
     (is_granite, from_granite),
+    (is_openltm, from_openltm),
     (is_tirex, from_tirex),
     (lambda path: True, read_checkpoint),  # its messages are about a file of ours
 )

@@ -7,11 +7,15 @@ import argparse
 import torch
 
 from ttm_sk.checkpoints.open import load_checkpoint
-from ttm_sk.checkpoints.store import save_checkpoint
+from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
+from ttm_sk.cli.learning import learning_series, print_learnt
 from ttm_sk.cli.output import refuse_to_replace
 from ttm_sk.data.tables import read_table, to_series
+from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.frames import to_panel
+from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.training.finetune import FineTuneSettings, finetune
+from ttm_sk.training.patch_learning import PatchLearning, learn_patches
 
 __all__ = ["run"]
 
@@ -34,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         time_limit=arguments.time_limit,
     )
     checkpoint = load_checkpoint(arguments.model)
+    if isinstance(checkpoint.config, TimerXLConfig):
+        return _finetune_patches(arguments, checkpoint)
     series = to_series(
         read_table(arguments.data), time=arguments.time, target=arguments.target, id=arguments.id, freq=arguments.freq
     )
@@ -52,4 +58,20 @@ def run(arguments: argparse.Namespace) -> int:
         f" {note['steps']} steps, {note['seconds']:,.0f} seconds; hash {tuned.hash[:12]}"
     )
     print(f"wrote {arguments.output}")
+    return 0
+
+
+def _finetune_patches(arguments: argparse.Namespace, checkpoint: Checkpoint) -> int:
+    """A Timer-XL learns the next patch of every patch, all of it."""
+    if arguments.trainable not in ("full", "minimal") or arguments.mix_channels or arguments.few_shot:
+        raise ConfigError(
+            "a Timer-XL is trained in full, on all windows; leave out --trainable (or say full), --mix-channels and"
+            " --few-shot"
+        )
+    settings = PatchLearning(
+        n_steps=arguments.steps, peak=arguments.peak or 1e-3, seed=arguments.seed, time_limit=arguments.time_limit
+    )
+    tuned = learn_patches(checkpoint, learning_series(arguments), settings=settings, device=arguments.device)
+    save_checkpoint(tuned, arguments.output)
+    print_learnt(tuned, arguments.output)
     return 0

@@ -29,6 +29,8 @@ def make_parser() -> argparse.ArgumentParser:
     >>> make_parser().parse_args(["forecast", "sales.csv", "--horizon", "7"]).levels
     [0.1, 0.5, 0.9]
     """
+    from ttm_sk.cli.speculative_parser import add_speculative  # it uses what stands here
+
     parser = _Parser(prog="ttm-sk", description="Forecasts by a small pretrained TinyTimeMixer.")
     parser.add_argument("--version", action="version", version=f"ttm-sk {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
@@ -41,6 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_finetune(commands)
     _add_evaluate(commands)
     _add_export(commands)
+    add_speculative(commands)
     return parser
 
 
@@ -127,13 +130,18 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--licence-class", nargs="+", default=[], metavar="C", help="of the manifest (default: all)")
     _add_columns(command)
     command.add_argument(
-        "--architecture", choices=("ttm", "patch-slstm"), help="what to train (default: ttm, or that of --from)"
+        "--architecture",
+        choices=("ttm", "patch-slstm", "timer-xl"),
+        help="what to train (default: ttm, or that of --from)",
     )
     begin = command.add_mutually_exclusive_group()
     begin.add_argument(
-        "--preset", choices=("tiny", "small", "base", "full"), help="size of a new model (default: tiny)"
+        "--preset", choices=("tiny", "small", "base", "full", "timer"), help="size of a new model (default: tiny)"
     )
     begin.add_argument("--from", dest="start", metavar="CHECKPOINT", help="train these weights onwards")
+    command.add_argument(
+        "--draft-scale", type=_positive, metavar="X", help="of timer-xl: a draft, X of the preset's size"
+    )
     command.add_argument("--windows", type=_whole, default=5_000_000, metavar="N", help="windows to see")
     command.add_argument("--batch-size", type=_whole, default=512, metavar="N", help="windows a step")
     command.add_argument("--peak", type=_positive, default=2e-3, metavar="X", help="highest learning rate")

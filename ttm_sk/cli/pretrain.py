@@ -16,6 +16,7 @@ from ttm_sk.data.corpora import Corpus, read_corpus
 from ttm_sk.data.held_out import held_out_match
 from ttm_sk.data.tables import read_all_series
 from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
 from ttm_sk.training.recipes import preset_config
@@ -75,7 +76,8 @@ def _train(arguments: argparse.Namespace) -> int:
 def _start(arguments: argparse.Namespace) -> AnyConfig | Checkpoint:
     """A new model of the architecture and size that were asked for, or the checkpoint to train onwards."""
     if not arguments.start:
-        return preset_config(arguments.architecture or "ttm", arguments.preset or "tiny")
+        config = preset_config(arguments.architecture or "ttm", arguments.preset or "tiny")
+        return _draft(config, arguments.draft_scale) if arguments.draft_scale else config
     checkpoint = load_checkpoint(arguments.start)
     if arguments.architecture not in (None, checkpoint.architecture):
         raise ConfigError(
@@ -83,6 +85,13 @@ def _start(arguments: argparse.Namespace) -> AnyConfig | Checkpoint:
             " option out, or give other weights"
         )
     return checkpoint
+
+
+def _draft(config: AnyConfig, scale: float) -> AnyConfig:
+    """A small stochastic Timer-XL that can propose for one of this config."""
+    if not isinstance(config, TimerXLConfig):
+        raise ConfigError("--draft-scale is for --architecture timer-xl; leave it out")
+    return config.draft(scale, is_stochastic=True)
 
 
 def _corpus(arguments: argparse.Namespace) -> Corpus:

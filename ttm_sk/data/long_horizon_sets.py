@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ttm_sk.data.tables import numeric_columns, read_table
+from ttm_sk.data.tables import numeric_columns, read_benchmark_table, read_table
 from ttm_sk.errors import DataError, HorizonError
 
-__all__ = ["LAYOUTS", "Layout", "LongHorizonSet", "read_long_horizon_set"]
+__all__ = ["LAYOUTS", "Layout", "LongHorizonSet", "read_any_set", "read_long_horizon_set"]
 
-ENDINGS = (".gz", ".csv", ".parquet")
+ENDINGS = (".gz", ".csv", ".parquet", ".txt", ".npz")
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,34 @@ def read_long_horizon_set(path: str | Path, *, name: str | None = None) -> LongH
             f"{path} has {len(table):,} rows and {len(columns)} columns of numbers; {name} as published has"
             f" {layout.n_rows:,} and {layout.n_channels}: fetch the whole file again"
         )
-    return _standardised(name, table[columns].to_numpy(dtype=np.float64).T)
+    return _standardised(name, table[columns].to_numpy(dtype=np.float64).T, layout)
 
 
-def _standardised(name: str, values: np.ndarray) -> LongHorizonSet:
-    layout = LAYOUTS[name]
+def read_any_set(path: str | Path) -> LongHorizonSet:
+    """One of the seven tables as published, or any other table, cut after 70 and 80 % of its rows (PEMS: 60 and 80 %).
+
+    Others are read by :func:`~ttm_sk.data.tables.read_benchmark_table`, such as ``solar_AL.txt`` and ``PEMS03.npz``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or has missing values.
+    """
+    path = Path(path)
+    if _stem(path).lower() in {name.lower() for name in LAYOUTS}:
+        return read_long_horizon_set(path)
+    table = read_benchmark_table(path)
+    columns = numeric_columns(table)
+    n_rows = len(table)
+    n_train = n_rows * (6 if _stem(path).upper().startswith("PEMS") else 7) // 10
+    n_test = n_rows * 2 // 10
+    if not columns or n_test < 1:
+        raise DataError(f"{path} has {n_rows} rows and {len(columns)} columns of numbers; expected five rows or more")
+    layout = Layout("", n_rows, len(columns), n_train, n_rows - n_train - n_test, n_test)
+    return _standardised(_stem(path), table[columns].to_numpy(dtype=np.float64).T, layout)
+
+
+def _standardised(name: str, values: np.ndarray, layout: Layout) -> LongHorizonSet:
     if not np.isfinite(values).all():
         channel, row = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
         raise DataError(

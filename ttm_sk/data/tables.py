@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zipfile
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,11 +18,12 @@ import pandas as pd
 from ttm_sk.data.stamps import SAMPLE, holds_dates, is_dated, regular_panel, regular_series, to_stamps
 from ttm_sk.errors import DataError
 
-__all__ = ["load_example", "numeric_columns", "read_all_series", "read_table", "to_series"]
+__all__ = ["load_example", "numeric_columns", "read_all_series", "read_benchmark_table", "read_table", "to_series"]
 
 EXAMPLES = Path(__file__).with_name("examples")
 SEPARATORS = ",;\t|"
 FOREIGN_NUMBER = re.compile(r"[-+]?\s*[^\w\s]?\s*\d[\d.,'\s]*[^\w\s]?")
+DATA = "data"  # the array of a PEMS archive
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "year")
 
 
@@ -51,6 +53,47 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"{path} is empty: found {len(frame)} rows and {len(frame.columns)} columns; expected data")
     return frame
+
+
+def read_benchmark_table(path: str | Path) -> pd.DataFrame:
+    """A table as benchmarks publish theirs: CSV with names (ETT, Weather, ...), bare numbers, or an archive of arrays.
+
+    ``.txt`` is read as ``solar_AL.txt`` is made: a row a step, numbers between commas, no line of names. ``.npz`` is
+    read as ``PEMS03.npz`` is: an array ``data`` ``(time, sensor, measurement)``, of which the first one counts.
+    Columns without a name are numbered. Everything else goes to :func:`read_table`.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or made otherwise.
+    """
+    path = Path(path)
+    if path.suffix == ".npz" and path.is_file():
+        return _read_archive_of_arrays(path)
+    if path.suffix != ".txt" or not path.is_file():
+        return read_table(path)
+    try:
+        frame = pd.read_csv(path, header=None)
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise DataError(f"{path} is no table of numbers between commas ({error})") from error
+    if not all(pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns):
+        raise DataError(
+            f"{path} holds text; a .txt file holds numbers alone, one row a step: rename a CSV file to .csv"
+        )
+    return frame.set_axis([str(name) for name in frame.columns], axis=1)
+
+
+def _read_archive_of_arrays(path: Path) -> pd.DataFrame:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive)
+            values = archive[DATA] if DATA in names else None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no archive of plain arrays ({error})") from error
+    if values is None or values.ndim not in (2, 3) or not np.issubdtype(values.dtype, np.number):
+        raise DataError(f"{path} holds {', '.join(names)}; expected {DATA!r}, numbers (time, sensor, measurement)")
+    table = values if values.ndim == 2 else values[..., 0]
+    return pd.DataFrame(table, columns=[str(i) for i in range(table.shape[1])])
 
 
 def to_series(

@@ -20,7 +20,13 @@ from ttm_sk.estimators.adaptation import STRATEGIES, adapt
 from ttm_sk.estimators.drivers import Drivers, future_rows
 from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
 from ttm_sk.estimators.panel_forecaster import PanelForecaster
-from ttm_sk.estimators.weights import check_backend, open_weights, shared_module, shared_runner
+from ttm_sk.estimators.weights import (
+    check_backend,
+    open_weights,
+    refuse_patch_models,
+    shared_module,
+    shared_runner,
+)
 from ttm_sk.inference.covariates import DriverEffect, measure_effects, widened
 from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
 from ttm_sk.inference.runner import Runner
@@ -160,7 +166,7 @@ class TTMForecaster(PanelForecaster):
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon | None) -> TTMForecaster:
         self._check_parameters()
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or open_weights(self.model_path)
-        _check_channels(self.checkpoint_, y.shape[1])
+        _check_channels(refuse_patch_models(self.checkpoint_), y.shape[1])
         self.effects_: tuple[DriverEffect, ...] = ()
         self._drivers: Drivers | None = None
         self._remember(y)

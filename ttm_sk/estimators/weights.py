@@ -16,7 +16,7 @@ from ttm_sk.inference.forecasting import as_runner
 from ttm_sk.inference.runner import Runner
 from ttm_sk.models.ttm import TTM
 
-__all__ = ["check_backend", "open_weights", "own_ttm", "shared_module", "shared_runner"]
+__all__ = ["check_backend", "open_weights", "own_ttm", "refuse_patch_models", "shared_module", "shared_runner"]
 
 BACKENDS = ("torch", *ENGINES)
 
@@ -33,6 +33,19 @@ def open_weights(model_path: str | Path | Checkpoint) -> Checkpoint:
 @lru_cache(maxsize=4)
 def _open_bundled(name: str) -> Checkpoint:
     return load_checkpoint(name)
+
+
+def refuse_patch_models(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint, unless a forecaster of its own is there for it.
+
+    Raises
+    ------
+    ConfigError
+        For a Timer-XL, by name.
+    """
+    if checkpoint.architecture == "timer-xl":
+        raise ConfigError("found a checkpoint of 'timer-xl'; TTMForecaster is for TTMs: use TimerXLForecaster")
+    return checkpoint
 
 
 def own_ttm(checkpoint: Checkpoint) -> TTM:

@@ -13,6 +13,7 @@ Shared by every function:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from ttm_sk.errors import DataError
 
-__all__ = ["huber", "mae", "mse", "pinball", "width"]
+__all__ = ["gaussian", "huber", "mae", "mse", "pinball", "width"]
 
 
 def mse(*, forecast: Tensor, target: Tensor, observed: Tensor) -> Tensor:
@@ -156,3 +157,22 @@ def width(*, quantiles: Tensor, observed: Tensor, is_outermost: bool = True) -> 
     used = 1 if is_outermost else n_intervals
     widths = quantiles.flip(-1)[..., :used] - quantiles[..., :used]
     return _observed_mean(torch.where(observed[..., None], widths, 0.0), observed) / used
+
+
+def gaussian(*, mean: Tensor, log_variance: Tensor, target: Tensor, observed: Tensor) -> Tensor:
+    """Mean negative log-likelihood of independent normal distributions over the observed entries, in nats.
+
+    Parameters
+    ----------
+    mean, log_variance
+        Of the target's shape; any, not only ``(batch, channel, horizon)``.
+
+    Examples
+    --------
+    >>> zero = torch.zeros(1, 1, 1)
+    >>> round(float(gaussian(mean=zero, log_variance=zero, target=zero, observed=zero == 0)), 4)
+    0.9189
+    """
+    _check_shapes(forecast_shape=log_variance.shape, target=target, observed=observed)
+    squared = _errors(mean, target, observed).square() * (-log_variance).exp()
+    return _observed_mean(torch.where(observed, (squared + log_variance + math.log(2 * math.pi)) / 2, 0.0), observed)

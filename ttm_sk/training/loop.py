@@ -163,10 +163,10 @@ def _prefetched(
 
 
 @contextmanager
-def _compiled(module: AnyModule, is_wanted: bool) -> Generator[None, None, None]:
+def _compiled(module: Any, is_wanted: bool) -> Generator[None, None, None]:
     """Inside, the module's scaled forecast is compiled; afterwards it is what it was."""
     if is_wanted:
-        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)  # type: ignore[method-assign]
+        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)
     try:
         yield
     finally:

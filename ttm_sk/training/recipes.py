@@ -13,7 +13,9 @@ from ttm_sk.data.sampling import WindowSampler
 from ttm_sk.data.windows import Batch
 from ttm_sk.errors import ConfigError
 from ttm_sk.models.patch_slstm import PatchSLSTMConfig
+from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
+from ttm_sk.training.next_patch import next_patch_loss
 from ttm_sk.training.objectives import scaled_loss
 from ttm_sk.training.patch_objective import patch_loss
 
@@ -76,6 +78,16 @@ def _growing_windows(
     return CurriculumSampler(windows, n_steps=n_steps, unit=config.patch_length)
 
 
+def _whole_windows(
+    config: TimerXLConfig, *, n_steps: int, corpus: Corpus | None, synthetic_share: float, seed: int
+) -> WindowSampler:
+    if config.mixes_channels:
+        raise ConfigError(f"pretraining draws univariate windows; use attends='own', found {config.attends!r}")
+    return WindowSampler(
+        config.context_length, config.patch_length, corpus=corpus, synthetic_share=synthetic_share, seed=seed
+    )
+
+
 RECIPES: Mapping[str, Recipe] = {
     "ttm": Recipe(
         {"tiny": TTMConfig.tiny, "small": TTMConfig.small, "base": TTMConfig.base}, _plain_windows, scaled_loss
@@ -84,6 +96,17 @@ RECIPES: Mapping[str, Recipe] = {
         {"tiny": PatchSLSTMConfig.tiny, "small": PatchSLSTMConfig.small, "full": PatchSLSTMConfig.full},
         _growing_windows,
         patch_loss,
+        can_compile=False,
+    ),
+    "timer-xl": Recipe(
+        {
+            "tiny": TimerXLConfig.tiny,
+            "small": TimerXLConfig.small,
+            "base": TimerXLConfig.base_84m,
+            "timer": TimerXLConfig.timer,
+        },
+        _whole_windows,
+        next_patch_loss,
         can_compile=False,
     ),
 }
