@@ -107,6 +107,7 @@ def test_when_results_are_compared_then_tables_and_picture_are_written(storage, 
     said = capsys.readouterr().out
     assert (tmp_path / "a.md").read_text() in said
     assert "| **mine** |" in said
+    assert "### Seconds by task" in said
     assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
 
 
