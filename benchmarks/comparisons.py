@@ -1,6 +1,6 @@
 """Write the figures of ``docs/comparisons.md`` from the results of the two comparisons.
 
-``python benchmarks/comparisons.py`` reads ``long_horizon/results/*.csv`` and ``tabpfn_ts/results/head_to_head.csv``.
+``python benchmarks/comparisons.py`` reads ``long_horizon/results/*.csv`` and ``tabpfn_ts/results/*.csv``.
 Nothing is typed by hand.
 """
 
@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from ttm_sk import load_checkpoint
 from ttm_sk.evaluation.leaderboard import markdown_table
 from ttm_sk.evaluation.long_horizon import beside_published
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "comparisons.md"
+MODELS = {"ttm-tiny": "ttm-tiny", "granite_r2_512_96": "TTM-R2 512 fine-tune"}  # in the table's order
 
 
 def main() -> int:
@@ -28,40 +30,57 @@ def main() -> int:
 
 
 def long_horizon_table() -> str:
-    """Ours beside TTM-R1 and TTM-R2 of each context length; MSE, and our MAE."""
+    """Every model and effort that was measured, beside TTM-R1 and TTM-R2 of each context length."""
     results = pd.concat(pd.read_csv(path) for path in sorted((HERE / "long_horizon" / "results").glob("*.csv")))
-    results = results.sort_values("stride").drop_duplicates(["dataset", "horizon"])  # all windows where they were taken
-    results = results.sort_values(["dataset", "horizon"])
-    beside = beside_published(results)
-    beside = beside[[name for name in beside.columns if "research" not in name]]
-    text = beside.map(lambda value: "" if pd.isna(value) else f"{value:.3f}")
-    text.insert(
-        2, "windows", [_windows(n, stride) for n, stride in zip(results["n_windows"], results["stride"], strict=True)]
-    )
-    text = text.rename(columns={"mse": "**ttm-tiny, fast** MSE", "mae": "its MAE"})
+    results = results.sort_values("stride").drop_duplicates(["model", "effort", "dataset", "horizon"])
+    results["column"] = "**" + results["model"].map(MODELS) + ", " + results["effort"] + "**"
+    results = results.sort_values("model", key=lambda names: names.map(list(MODELS).index), kind="stable")
+    columns = [_measured(part).rename(name) for name, part in results.groupby("column", sort=False)]
+    every = results.drop_duplicates(["dataset", "horizon"]).sort_values(["dataset", "horizon"])
+    published = beside_published(every).drop(columns=["mse", "mae"])
+    published = published[[name for name in published.columns if "research" not in name]]
+    text = pd.concat([*columns, published.map(_figure)], axis=1).reindex(published.index).fillna("")
     text.index = pd.Index([f"{name} {horizon}" for name, horizon in text.index], name="data set, horizon")
-    return markdown_table(text) + f"\n\nWeights `{_one(results['weights'])[:12]}`."
+    hashes = [
+        f"{MODELS[model]} {_weights(part['weights'], model=model)}"
+        for model, part in results.groupby("model", sort=False)
+    ]
+    return f"{markdown_table(text)}\n\nWeights: {', '.join(hashes)}."
 
 
-def _windows(n: int, stride: int) -> str:
-    return f"{n:,}" if stride == 1 else f"{n:,} (every {stride}th)"
+def _measured(results: pd.DataFrame) -> pd.Series:
+    """MSE and MAE as text, by data set and horizon; a mark where some windows stand for all."""
+    rows = results.set_index(["dataset", "horizon"])
+    marks = rows["stride"].gt(1).map({True: "~", False: ""})
+    return marks + rows["mse"].map(_figure) + " / " + rows["mae"].map(_figure)
+
+
+def _weights(column: pd.Series, *, model: str) -> str:
+    """The hash of the weights, and whether those of that name that are bundled are others by now."""
+    found = str(_one(column))
+    is_old = model == "ttm-tiny" and found != load_checkpoint(model).hash
+    return f"`{found[:12]}`" + (" (not those that are bundled now)" if is_old else "")
 
 
 def head_to_head_table() -> str:
-    """Cost of one forecast, and the published accuracy."""
-    rows = pd.read_csv(HERE / "tabpfn_ts" / "results" / "head_to_head.csv")
+    """Cost of one forecast, and the published accuracy; of several runs the one with most forecasts of a task."""
+    rows = pd.concat(pd.read_csv(path) for path in sorted((HERE / "tabpfn_ts" / "results").glob("*.csv")))
+    rows = rows.sort_values("n_forecasts", ascending=False, kind="stable").drop_duplicates(["task", "model"])
     text = pd.DataFrame(
         {
             "model": rows["model"],
+            "forecasts": rows["n_forecasts"],
             "seconds": (rows["seconds"] / rows["n_forecasts"]).map("{:.2f}".format),
             "CPU seconds": (rows["cpu_seconds"] / rows["n_forecasts"]).map("{:.3f}".format),
             "peak MB": rows["peak_memory_mb"].map("{:.0f}".format),
             "MASE, published (whole task)": rows["published_mase"].map(_figure),
             "CRPS, published (whole task)": rows["published_crps"].map(_figure),
+            "weights": rows["weights"].str[:12],
+            "commit": rows["commit"].str[:12],
         }
     )
     text.index = pd.Index(rows["task"], name="task")
-    return markdown_table(text) + f"\n\nCommit `{_one(rows['commit'])[:12]}`, {_one(rows['threads'])} thread(s)."
+    return f"{markdown_table(text)}\n\n{_one(rows['threads'])} thread(s)."
 
 
 def _figure(value: float) -> str:

@@ -103,6 +103,25 @@ def test_when_units_change_then_the_forecast_has_them(weights):
 
 
 @needs_tabpfn
+def test_when_weights_have_the_real_regressor_s_size_then_the_whole_pipeline_runs(tmp_path):
+    from ttm_sk.estimators.tabpfn_weights import write_random_weights
+
+    path = tmp_path / "random-v2-regressor.safetensors"
+    assert 11_000_000 < write_random_weights(path) < 11_500_000
+    y = hourly()
+    forecasts = [
+        TabPFNTSForecaster(path, config=FAST).fit(unit * y).predict_quantiles(fh=[2, 1], alpha=[0.1, 0.9])
+        for unit in (1, 1000)
+    ]
+    assert forecasts[0].shape == (2, 2)
+    assert forecasts[0].index.tolist() == hourly(42).index[40:].tolist()
+    assert (forecasts[0]["load", 0.1] < forecasts[0]["load", 0.9]).all()
+    assert forecasts[0].to_numpy().min() > 80
+    assert forecasts[0].to_numpy().max() < 125
+    np.testing.assert_allclose(forecasts[1], 1000 * forecasts[0], rtol=1e-4)
+
+
+@needs_tabpfn
 def test_when_a_panel_has_several_columns_then_each_is_forecast_by_itself(weights):
     one, other = hourly(), hourly(30, "2024-03-01") * 7
     panel = pd.concat({"b": one.to_frame().assign(price=-one), "a": other.to_frame().assign(price=-other)})

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from ttm_sk.cli import main
 
 pytest.importorskip("gluonts")
+
+
+WARNING_FORECASTER = """
+import warnings
+from sktime.forecasting.naive import NaiveForecaster
+
+class WarningForecaster(NaiveForecaster):
+    def _fit(self, y, X, fh):
+        warnings.warn("odd numbers")
+        return super()._fit(y, X, fh)
+"""
 
 
 def run(storage, output, *options):
@@ -40,6 +53,18 @@ def test_when_a_forecaster_is_named_then_it_gets_its_parameters(storage, tmp_pat
     options = ("--forecaster", "sktime.forecasting.naive:NaiveForecaster", "--set", "strategy=mean", "sp=3")
     assert run(storage, tmp_path, "--config", "m4_quarterly", *options) == 0
     assert '""parameters"": {""sp"": 3, ""strategy"": ""mean""}' in (tmp_path / "runs.csv").read_text()
+
+
+def test_when_a_forecaster_warns_at_every_fit_then_it_is_told_once(storage, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "warning_forecaster.py").write_text(WARNING_FORECASTER)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        options = ("--config", "m4_quarterly", "--forecaster", "warning_forecaster:WarningForecaster")
+        assert run(storage, tmp_path / "out", *options) == 0
+    said = [str(warning.message) for warning in told]
+    assert said.count("odd numbers") == 1
+    assert not [text for text in said if "remember_data" in text]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +107,7 @@ def test_when_results_are_compared_then_tables_and_picture_are_written(storage, 
     said = capsys.readouterr().out
     assert (tmp_path / "a.md").read_text() in said
     assert "| **mine** |" in said
+    assert "### Seconds by task" in said
     assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from ttm_sk.evaluation.contenders import CheckpointContender, SeasonalNaiveConte
 from ttm_sk.evaluation.gift_eval_predictor import score
 from ttm_sk.evaluation.gift_eval_storage import read_task
 from ttm_sk.evaluation.gift_eval_tasks import select_configurations
-from ttm_sk.evaluation.head_to_head import TabPFNContender, head_to_head, shorten
+from ttm_sk.evaluation.head_to_head import Measured, TabPFNContender, head_to_head, shorten
 from ttm_sk.evaluation.leaderboard import published_results
 
 needs_tabpfn = pytest.mark.skipif(find_spec("tabpfn_time_series") is None, reason="tox -e tabpfn")
@@ -65,9 +66,12 @@ def test_when_a_count_is_impossible_then_it_is_refused(storage, wrong):
         head_to_head([SeasonalNaiveContender()], TASKS, storage=storage, **wrong)
 
 
-def test_when_the_storage_lacks_the_task_then_it_is_named(tmp_path):
-    with pytest.raises(DataError, match="ett1"):
-        head_to_head([SeasonalNaiveContender()], TASKS, storage=tmp_path)
+def test_when_the_storage_lacks_a_task_then_it_is_named_before_any_is_measured(tmp_path, storage):
+    (tmp_path / "hospital").symlink_to(storage / "hospital")
+    tasks, seen = [*select_configurations(["hospital"]), *TASKS], []
+    with pytest.raises(DataError, match="found no ett1/H in"):
+        head_to_head([SeasonalNaiveContender()], tasks, storage=tmp_path, on_result=seen.append)
+    assert not seen
 
 
 @pytest.mark.skipif(find_spec("tabpfn_time_series") is not None, reason="tabpfn-time-series is installed")
@@ -106,6 +110,21 @@ def test_when_weights_are_random_then_the_command_measures_cost_alone(storage, w
     assert table["mase"].isna().tolist() == [False, True]
     assert (table["seconds"] > 0).all()
     assert "its\naccuracy is not" in capsys.readouterr().out
+
+
+def test_when_a_later_task_fails_then_the_rows_before_it_are_kept(storage, tmp_path, monkeypatch):
+    from ttm_sk.cli import gift_eval_head_to_head as command
+
+    def fail(contenders, tasks, *, on_result, **_):
+        on_result(Measured("one", "mine", 1, 1, *[0.5] * 8, "", "", 1))
+        raise DataError("the second is damaged")
+
+    monkeypatch.setattr(command, "_tabpfn", lambda *_: SimpleNamespace(is_trained=True))
+    monkeypatch.setattr(command, "head_to_head", fail)
+    output = tmp_path / "rows.csv"
+    chosen = ["--storage", str(storage), "--config", "hospital", "--output", str(output)]
+    assert main(["gift-eval", "head-to-head", *chosen]) == 2
+    assert pd.read_csv(output)["task"].tolist() == ["one"]
 
 
 @needs_tabpfn

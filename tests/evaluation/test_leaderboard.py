@@ -15,6 +15,7 @@ from ttm_sk.evaluation.leaderboard import (
     compare_models,
     markdown_report,
     published_results,
+    read_costs,
     read_results,
 )
 from ttm_sk.evaluation.results_folder import RESULT_COLUMNS, ResultsFolder
@@ -30,12 +31,10 @@ def results(factor=0.5, tasks=TASKS, name="mine"):
 
 def write(folder, tasks=TASKS):
     kept = ResultsFolder(folder, order=[task.name for task in CONFIGURATIONS])
-    for name in tasks:
+    for i, name in enumerate(tasks):
         result = dict.fromkeys(RESULT_COLUMNS, 0.25) | {"dataset": name, "model": "mine"}
-        run = {"dataset": name, "settings": {}, "trained_on": None}
-        kept.add(
-            result, dict.fromkeys(("seconds", "peak_memory_mb", "n_forecasts", "version", "commit", "weights"), 1) | run
-        )
+        run = {"dataset": name, "settings": {}, "trained_on": None, "seconds": i + 0.25, "n_forecasts": 1000 * i}
+        kept.add(result, dict.fromkeys(("peak_memory_mb", "version", "commit", "weights"), 1) | run)
     return folder
 
 
@@ -153,3 +152,29 @@ def test_when_a_report_is_written_then_every_model_is_in_every_table():
     assert report.count("| TiRex |") == 7
     assert "| **mine** | 0.500 (0.500 to 0.500) | 0.500 (0.500 to 0.500) |" in report
     assert "short (3) | long (1)" in report
+
+
+def test_when_folders_say_what_tasks_cost_then_the_report_does(tmp_path):
+    write(tmp_path)
+    own, costs = read_results(tmp_path), read_costs(tmp_path)
+    assert costs.loc[("mine", "ett1/H/long")].tolist() == [2.25, 2000.0]
+    report = markdown_report(own, costs=costs)
+    assert "| task | forecasts | **mine** |" in report
+    assert "| ett1/H/long | 2,000 | 2.2 |" in report
+    assert "| all | 6,000 | 7.0 |" in report
+
+
+def test_when_a_folder_has_no_runs_then_nothing_is_said_of_costs(tmp_path):
+    write(tmp_path)
+    (tmp_path / "runs.csv").unlink()
+    costs = read_costs(tmp_path)
+    assert costs.empty
+    assert "Seconds" not in markdown_report(read_results(tmp_path), costs=costs)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "dataset,seconds,n_forecasts\nett1/H/long,1,2\n"])
+def test_when_runs_are_of_other_results_then_it_is_told(tmp_path, text):
+    write(tmp_path)
+    (tmp_path / "runs.csv").write_text(text)
+    with pytest.raises(DataError, match="not the runs of these results"):
+        read_costs(tmp_path)

@@ -21,7 +21,8 @@ def run(arguments: argparse.Namespace) -> int:
         import ttm_sk.plotting  # noqa: F401 (without it, nothing is done in vain)
     own = _read_all(arguments.results)
     models = _models(arguments.models)
-    report = leaderboard.markdown_report(own, models=models)
+    costs = pd.concat([leaderboard.read_costs(folder) for folder in arguments.results])
+    report = leaderboard.markdown_report(own, models=models, costs=costs)
     image = _picture(own, models, kind=plot_ending[1:]) if plot_ending else b""
     print(report, end="")
     for path, content in ((arguments.output, report.encode()), (arguments.plot, image)):

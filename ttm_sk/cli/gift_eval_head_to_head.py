@@ -7,6 +7,8 @@ import math
 import tempfile
 from pathlib import Path
 
+import pandas as pd
+
 from ttm_sk.cli.output import check_ending, table_content, write_file
 from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.estimators.tabpfn_weights import LICENCES, write_random_weights
@@ -29,17 +31,24 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         tabpfn = _tabpfn(arguments, Path(folder))
         _print_head(tabpfn)
-        table = head_to_head(
+        rows: list[Measured] = []
+
+        def on_result(row: Measured) -> None:
+            _print_row(row)
+            rows.append(row)
+            if arguments.output:  # each at once: the next may take hours, and fail
+                write_file(arguments.output, table_content(pd.DataFrame(rows), ".csv"))
+
+        head_to_head(
             [ours, tabpfn],
             configurations,
             storage=arguments.storage,
             n_forecasts=arguments.forecasts,
             threads=arguments.threads,
-            on_result=_print_row,
+            on_result=on_result,
         )
     _print_foot(tabpfn)
     if arguments.output:
-        write_file(arguments.output, table_content(table, ".csv"))
         print(f"wrote {arguments.output}")
     return 0
 

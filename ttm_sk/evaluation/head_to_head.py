@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ttm_sk.errors import ConfigError
+from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.estimators.tabpfn_weights import weights_file
 from ttm_sk.evaluation.contenders import Contender, ForecasterContender
 from ttm_sk.evaluation.gift_eval_predictor import score
-from ttm_sk.evaluation.gift_eval_storage import Series, Task, read_task
+from ttm_sk.evaluation.gift_eval_storage import Series, Task, is_stored, read_task
 from ttm_sk.evaluation.gift_eval_tasks import Configuration
 from ttm_sk.evaluation.leaderboard import published_results
 from ttm_sk.evaluation.measurement import peak_memory_mb, source_commit
@@ -152,11 +152,13 @@ def head_to_head(
     ConfigError
         If ``n_forecasts`` or ``threads`` is below 1.
     DataError
-        If the storage lacks a task.
+        If the storage lacks a task, before anything is measured.
     """
     for name, value in (("n_forecasts", n_forecasts), ("threads", threads)):
         if value is not None and value < 1:
             raise ConfigError(f"{name}={value} must be at least 1, or None")
+    if missing := [one.folder for one in configurations if not is_stored(storage, one)]:
+        raise DataError(f"found no {', '.join(dict.fromkeys(missing))} in {storage}; leave those tasks out (--config)")
     rows = []
     for measured in _measure_all(contenders, configurations, storage, n_forecasts, threads):
         rows.append(asdict(measured))

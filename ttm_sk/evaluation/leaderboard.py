@@ -20,6 +20,7 @@ __all__ = [
     "markdown_report",
     "markdown_table",
     "published_results",
+    "read_costs",
     "read_results",
 ]
 
@@ -28,6 +29,7 @@ PEERS = ("TTM-R1-Pretrained", "TTM-R2-Pretrained", "chronos_bolt_small", "tabpfn
 SCORES = {"MASE": "eval_metrics/MASE[0.5]", "CRPS": "eval_metrics/mean_weighted_sum_quantile_loss"}
 SCORES |= {"MAE": "eval_metrics/MAE[0.5]", "MSE": "eval_metrics/MSE[mean]"}
 RELATIVE = ("MASE", "CRPS")
+COSTS = ("seconds", "n_forecasts")
 GROUPINGS = ("term", "domain", "frequency")
 PUBLISHED = Path(__file__).with_name("gift_eval_published.csv")
 FREQUENCIES = {"S": "seconds", "T": "minutes", "H": "hours", "D": "days", "W": "weeks", "M": "months", "Q": "quarters"}
@@ -77,6 +79,31 @@ def read_results(folder: Path | str) -> pd.DataFrame:
         raise DataError(f"{path}: found the task {bad[0]!r} twice, or unknown; expected each of the 97 once at most")
     own = frame.rename(columns={column: name for name, column in SCORES.items()})
     return own.set_index(["model", "dataset"])[list(SCORES)].rename_axis(["model", "task"])
+
+
+def read_costs(folder: Path | str) -> pd.DataFrame:
+    """Seconds and forecasts (windows of all series) of each task, from the ``runs.csv`` of a folder.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by model and task as `read_results`; columns seconds and n_forecasts. No rows where there is no such
+        file, as in a folder of the leaderboard.
+
+    Raises
+    ------
+    DataError
+        As `read_results`, and where ``runs.csv`` lacks a task or a column.
+    """
+    keys = read_results(folder).index
+    path = Path(folder) / "runs.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=list(COSTS), index=keys[:0], dtype=float)
+    try:
+        runs = pd.read_csv(path, usecols=["dataset", *COSTS]).set_index("dataset")
+        return runs.loc[keys.get_level_values("task")].set_axis(keys)
+    except (ValueError, KeyError, OSError) as error:
+        raise DataError(f"{path}: not the runs of these results ({error}); give a folder of gift-eval run") from error
 
 
 def compare_models(own: pd.DataFrame, *, models: Sequence[str] = PEERS, seed: int = 0) -> pd.DataFrame:
@@ -152,8 +179,11 @@ def compare_groups(own: pd.DataFrame, *, by: str, models: Sequence[str] = PEERS)
     return table
 
 
-def markdown_report(own: pd.DataFrame, *, models: Sequence[str] = PEERS) -> str:
-    """All of it as Markdown: the models, their means by term, domain and frequency, and how to read them."""
+def markdown_report(own: pd.DataFrame, *, models: Sequence[str] = PEERS, costs: pd.DataFrame | None = None) -> str:
+    """All of it as Markdown: the models, their means by term, domain and frequency, and how to read them.
+
+    With ``costs``, as `read_costs` gives them, the seconds of each task as well.
+    """
     table = compare_models(own, models=models)
     first = own.index.get_level_values("model")[0]
     n_tasks = len(_common_tasks(own))
@@ -172,6 +202,8 @@ def markdown_report(own: pd.DataFrame, *, models: Sequence[str] = PEERS) -> str:
             part = groups.loc[score].reindex(table.index).map("{:.3f}".format)
             part = _emphasised(part, table["is_own"]).rename(columns=lambda group: f"{group} ({counts[group]})")  # noqa: B023
             lines += ["", f"### {score} by {by} (number of tasks)", "", markdown_table(part)]
+    if costs is not None and not costs.empty:
+        lines += ["", "### Seconds by task, as measured", "", markdown_table(_seconds(costs, _common_tasks(own)))]
     lines += ["", "Published: SalesforceAIResearch/gift-eval, results/, commit 4fd98a9 (Apache-2.0)."]
     return "\n".join(lines) + "\n"
 
@@ -189,6 +221,16 @@ def markdown_table(table: pd.DataFrame) -> str:
     head = [str(table.index.name or ""), *map(str, table.columns)]
     rows = [[str(key), *map(str, row)] for key, row in zip(table.index, table.to_numpy(), strict=True)]
     return "\n".join(f"| {' | '.join(cells)} |" if cells else "|---" * len(head) + "|" for cells in [head, [], *rows])
+
+
+def _seconds(costs: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
+    """A row for each task and one for all, a column for each measured model."""
+    seconds, counts = (costs[name].unstack("model").reindex(tasks) for name in COSTS)
+    seconds = seconds[list(dict.fromkeys(costs.index.get_level_values("model")))].rename(columns="**{}**".format)
+    seconds.insert(0, "forecasts", counts.max(axis=1))
+    seconds.loc["all"] = seconds.sum(skipna=False)
+    text = seconds.map(lambda value: "" if pd.isna(value) else f"{value:,.1f}")
+    return text.assign(forecasts=[f"{count:,.0f}" for count in seconds["forecasts"]]).rename_axis("task")
 
 
 def _readable(table: pd.DataFrame, *, first: str) -> pd.DataFrame:
