@@ -79,8 +79,8 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
     device : str, default="auto"
         ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``.
     accelerate : bool, default=False
-        Train in all processes that ``torchrun`` started, each on its share of every batch (extra
-        ``accelerate``).
+        Train in all processes that ``torchrun`` or ``accelerate launch`` started, each on its share of every batch
+        (extra ``accelerate``).
     verbose : int, default=0
         skorch's: 1 prints a line an epoch.
     random_state : int, RandomState or None, default=None
@@ -312,7 +312,8 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
 
     def _new_net(self, n_columns: int, n_outputs: int, *, start: Checkpoint | TTMConfig | None = None) -> RegressionNet:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        team = training_team(on_cpu=self.device == "cpu") if self.accelerate else None
+        device = resolve_device(self.device)
+        team = training_team(on_cpu=device.type == "cpu") if self.accelerate else None
         settings: dict[str, Any] = {
             "module__start": start or self.model_path,
             "module__n_columns": n_columns,
@@ -326,7 +327,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             "iterator_train__shuffle": True,
             "iterator_train__generator": torch.Generator().manual_seed(seed),
             "iterator_valid__generator": torch.Generator(),  # else it draws from the global random numbers
-            "device": str(resolve_device(self.device) if team is None else team.device),
+            "device": str(device if team is None else team.device),
             "team": team,
         }
         net = RegressionNet(WindowRegression, **settings | self._changeable())
