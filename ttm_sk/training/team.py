@@ -94,7 +94,7 @@ def join_team(*, on_cpu: bool = False) -> Team:
     n_started = int(os.environ.get("WORLD_SIZE", "1"))
     if team.n_members != n_started:
         raise ConfigError(
-            f"found a team of {team.n_members}, expected the {n_started} processes that were started: accelerate was set"
-            " up for other devices before; join the team before anything else makes an Accelerator"
+            f"found a team of {team.n_members}, expected the {n_started} processes that were started: accelerate was"
+            " set up for other devices before; join the team before anything else makes an Accelerator"
         )
     return team
