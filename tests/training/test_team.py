@@ -34,10 +34,11 @@ if is_team:
     rank, n_members = members.rank, members.n_members
 config = TTMConfig(context_length=32, prediction_length=8, patch_length=8, width=16, n_levels=2, n_layers=1,
                    decoder_width=8, decoder_layers=1, dropout=0.0, head_dropout=0.0)
+device = "cpu" if torch.cuda.is_available() else "auto"
 rng = np.random.default_rng(0)
 X, y, weight = rng.normal(size=(45, 12)), rng.normal(size=45), rng.integers(0, 3, size=45)
 regressor = TTMRegressor(config, trainable="full", max_epochs=3, batch_size=16, random_state=0,
-                         device="cpu" if torch.cuda.is_available() else "auto", accelerate=is_team).fit(X, y, sample_weight=weight)
+                         device=device, accelerate=is_team).fit(X, y, sample_weight=weight)
 
 def share(index, size, rank):
     values = np.random.default_rng(index).normal(size=(8, 1, 40)).astype(np.float32)[rank * size : (rank + 1) * size]
