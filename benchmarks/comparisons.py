@@ -70,22 +70,29 @@ def head_to_head_table() -> str:
 
 
 def lags_table() -> str:
-    """Mean absolute error of each model on each series, and the regressor's seconds."""
+    """Mean absolute error of each model on each series, and seconds to fit and predict."""
     rows = pd.read_csv(HERE / "regressor" / "results" / "lags.csv")
     text = _side_by_side(rows, "series", "MAE", "{:.4g}")
     regressor = rows[rows["model"] == "TTMRegressor"].set_index("series")
     text.insert(0, "rows", regressor["rows"].astype(str))
-    text["its CPU seconds"] = regressor["CPU seconds"].map("{:.2g}".format)
+    seconds = _side_by_side(rows, "series", "CPU seconds", "{:.2g}")
+    for name in ("Ridge", "HistGradientBoosting", "TTMRegressor"):
+        text[f"CPU s, {name}"] = seconds[name]
     text.index = pd.Index([f"{name}, {regressor['kind'][name]}" for name in text.index], name="series")
     return markdown_table(text) + f"\n\nWeights `{_one(rows['weights'])}`."
 
 
 def classes_table() -> str:
-    """Accuracy of each model on each problem."""
+    """Accuracy of each model on each problem, and seconds to fit and predict."""
     rows = pd.read_csv(HERE / "regressor" / "results" / "classes.csv")
-    return markdown_table(_side_by_side(rows, "problem", "accuracy", "{:.3f}")) + (
-        f"\n\nWeights `{_one(rows['weights'])}`."
+    text, seconds = (
+        _side_by_side(rows, "problem", score, form)
+        for score, form in (("accuracy", "{:.3f}"), ("CPU seconds", "{:.2g}"))
     )
+    for name in ("TTMFeatures", "TTMFeatures(with_parts=True)"):
+        text[f"CPU s, {name}"] = seconds[f"{name} + logistic"]
+    text["CPU s, MiniRocket"] = seconds["MiniRocket + ridge"]
+    return markdown_table(text) + f"\n\nWeights `{_one(rows['weights'])}`."
 
 
 def _side_by_side(rows: pd.DataFrame, key: str, score: str, form: str) -> pd.DataFrame:
