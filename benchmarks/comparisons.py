@@ -1,7 +1,7 @@
-"""Write the figures of ``docs/comparisons.md`` from the results of the two comparisons.
+"""Write the figures of ``docs/comparisons.md`` and ``docs/regression.md`` from the results of the comparisons.
 
-``python benchmarks/comparisons.py`` reads ``long_horizon/results/*.csv`` and ``tabpfn_ts/results/*.csv``.
-Nothing is typed by hand.
+``python benchmarks/comparisons.py`` reads ``long_horizon/results/*.csv``, ``tabpfn_ts/results/*.csv`` and
+``regressor/results/*.csv``. Nothing is typed by hand.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ttm_sk.evaluation.long_horizon import beside_published
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "comparisons.md"
 MODELS = {"ttm-tiny": "ttm-tiny", "granite_r2_512_96": "TTM-R2 512 fine-tune"}  # in the table's order
+REGRESSION_PAGE = HERE.parent / "docs" / "regression.md"
 
 
 def main() -> int:
@@ -26,6 +27,10 @@ def main() -> int:
     text = _replaced(text, "long-horizon", long_horizon_table())
     text = _replaced(text, "head-to-head", head_to_head_table())
     PAGE.write_text(text, encoding="utf-8")
+    text = REGRESSION_PAGE.read_text(encoding="utf-8")
+    text = _replaced(text, "lags", lags_table())
+    text = _replaced(text, "classes", classes_table())
+    REGRESSION_PAGE.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -81,6 +86,38 @@ def head_to_head_table() -> str:
     )
     text.index = pd.Index(rows["task"], name="task")
     return f"{markdown_table(text)}\n\n{_one(rows['threads'])} thread(s)."
+
+
+def lags_table() -> str:
+    """Mean absolute error of each model on each series, and seconds to fit and predict."""
+    rows = pd.read_csv(HERE / "regressor" / "results" / "lags.csv")
+    text = _side_by_side(rows, "series", "MAE", "{:.4g}")
+    regressor = rows[rows["model"] == "TTMRegressor"].set_index("series")
+    text.insert(0, "rows", regressor["rows"].astype(str))
+    seconds = _side_by_side(rows, "series", "CPU seconds", "{:.2g}")
+    for name in ("Ridge", "HistGradientBoosting", "TTMRegressor"):
+        text[f"CPU s, {name}"] = seconds[name]
+    text.index = pd.Index([f"{name}, {regressor['kind'][name]}" for name in text.index], name="series")
+    return markdown_table(text) + f"\n\nWeights `{_one(rows['weights'])}`."
+
+
+def classes_table() -> str:
+    """Accuracy of each model on each problem, and seconds to fit and predict."""
+    rows = pd.read_csv(HERE / "regressor" / "results" / "classes.csv")
+    text, seconds = (
+        _side_by_side(rows, "problem", score, form)
+        for score, form in (("accuracy", "{:.3f}"), ("CPU seconds", "{:.2g}"))
+    )
+    for name in ("TTMFeatures", "TTMFeatures(with_parts=True)"):
+        text[f"CPU s, {name}"] = seconds[f"{name} + logistic"]
+    text["CPU s, MiniRocket"] = seconds["MiniRocket + ridge"]
+    return markdown_table(text) + f"\n\nWeights `{_one(rows['weights'])}`."
+
+
+def _side_by_side(rows: pd.DataFrame, key: str, score: str, form: str) -> pd.DataFrame:
+    """A column for each model, both in the order of the file."""
+    table = rows.pivot(index=key, columns="model", values=score)
+    return table.loc[rows[key].unique(), rows["model"].unique()].map(form.format)
 
 
 def _figure(value: float) -> str:

@@ -19,14 +19,16 @@ def comparisons():
     return module
 
 
-def test_when_the_page_is_written_anew_then_it_stays_as_it_is(comparisons, tmp_path, monkeypatch):
-    page = REPOSITORY / "docs" / "comparisons.md"
-    copy = tmp_path / "comparisons.md"
-    copy.write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(comparisons, "PAGE", copy)
+def test_when_the_pages_are_written_anew_then_they_stay_as_they_are(comparisons, tmp_path, monkeypatch):
+    pages = {"PAGE": "comparisons.md", "REGRESSION_PAGE": "regression.md"}
+    before = {name: (REPOSITORY / "docs" / name).read_text(encoding="utf-8") for name in pages.values()}
+    for constant, name in pages.items():
+        (tmp_path / name).write_text(before[name], encoding="utf-8")
+        monkeypatch.setattr(comparisons, constant, tmp_path / name)
     assert comparisons.main() == 0
-    assert copy.read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
-    assert "| ETTh1 96 |" in copy.read_text(encoding="utf-8")
+    assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in before} == before
+    assert "| ETTh1 96 |" in before["comparisons.md"]
+    assert "| OSULeaf |" in before["regression.md"]
 
 
 def test_when_results_of_several_runs_are_mixed_then_they_are_refused(comparisons):

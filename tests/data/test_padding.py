@@ -55,6 +55,12 @@ def test_when_histories_have_channels_then_each_is_centred_by_itself():
     assert padded.scale[0, :, 0, 0].tolist() == pytest.approx([1, 10])
 
 
+def test_when_a_history_moves_by_rounding_alone_then_it_is_level():
+    padded = pad([7.3 + np.array([0.0, 8.9e-16, 0.0])], context_length=3)
+    assert padded.scale.item() == 0
+    assert not padded.context.any()  # else the model would scale the rounding up
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e9, -1e-300])
 def test_when_a_history_is_constant_then_its_scale_is_zero_and_it_is_restored_exactly(value):
     padded = pad([np.full(37, value)], context_length=50)

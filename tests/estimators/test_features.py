@@ -32,6 +32,36 @@ def test_when_batches_are_small_then_features_are_the_same():
     np.testing.assert_allclose(features.set_params(batch_size=1).transform(waves()), whole, rtol=1e-9, atol=1e-9)
 
 
+def test_when_parts_are_read_then_rows_do_not_depend_on_each_other_and_the_whole_comes_first():
+    detailed = TTMFeatures(with_parts=True, batch_size=5).fit(waves())
+    whole = detailed.transform(waves())
+    assert whole.shape == (6, len(detailed.get_feature_names_out()))
+    np.testing.assert_allclose(detailed.transform(waves()[2:3]), whole[2:3], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(whole[:, :576], TTMFeatures().fit_transform(waves())[:, :576], rtol=1e-9, atol=1e-9)
+
+
+def test_when_parts_are_read_then_a_shape_is_known_wherever_it_stands():
+    X = np.zeros((2, 512)) + 0.02 * np.sin(np.arange(512))
+    X[0, 64:192] += np.hanning(128)  # the same bump, later
+    X[1, 320:448] += np.hanning(128)
+    features = TTMFeatures(with_parts=True, with_level=False).fit_transform(X).reshape(2, 6, -1)
+    apart = np.abs(features[0] - features[1]).mean(axis=1)
+    assert apart[1] < apart[0] / 2
+
+
+def test_when_parts_are_missing_or_constant_then_features_are_finite():
+    X = waves()
+    X[0, :30] = np.nan
+    X[1, ::2] = np.nan  # no change is known
+    X[2, 5:40] = 7.3
+    X[3] = 7.3
+    for features in (TTMFeatures(with_parts=True), TTMFeatures(with_parts=True, length=None)):
+        assert np.isfinite(features.fit_transform(X)).all()
+    constant = TTMFeatures(with_parts=True, with_level=False).fit_transform(np.stack([X[3], X[3] * 3 + 0.1]))
+    np.testing.assert_allclose(constant[0], constant[1])  # rounding is not a change
+    assert TTMFeatures(with_parts=True, length=None).fit_transform(X[:, :1][2:4]).shape == (2, 3458)
+
+
 def test_when_frames_are_asked_for_then_columns_have_names():
     frame = TTMFeatures().set_output(transform="pandas").fit_transform(waves())
     assert list(frame.columns[:2]) == ["ttmfeatures0", "ttmfeatures1"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +40,14 @@ def error_of(model, n_steps: int = 1) -> float:
 
 
 MONTH_BEFORE = 45.0  # error of last month's value on these rows, rounded down
+
+
+def test_when_scikit_learn_dispatches_arrays_then_the_check_that_is_skipped_elsewhere_passes():
+    here = [str(Path(__file__).with_name(name)) for name in ("test_regressor.py", "test_features.py")]
+    command = [sys.executable, "-m", "pytest", "-q", *here, "-k", "scikit_learn_checks and array_api"]
+    environment = os.environ | {"SCIPY_ARRAY_API": "1"}  # read when SciPy is imported
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert "2 passed" in done.stdout, done.stdout
 
 
 def test_when_it_ends_a_pipeline_then_it_forecasts():

@@ -19,7 +19,7 @@ from skorch.callbacks import EarlyStopping, EpochScoring
 from skorch.dataset import ValidSplit
 from strategies import small_config
 
-from ttm_sk import TTMRegressor
+from ttm_sk import TTMRegressor, load_checkpoint
 from ttm_sk.checkpoints.hub import locate
 from ttm_sk.errors import CheckpointError, ConfigError, DataError
 
@@ -232,6 +232,38 @@ class TestSkorch:
         with pytest.raises(ValueError, match="2 output"):
             regressor.partial_fit(X, np.stack([y, y], 1))
 
+    def test_when_a_score_is_watched_then_it_is_of_the_predicted_mean(self):
+        regressor = small(train_split=ValidSplit(4), callbacks=[EpochScoring("r2", lower_is_better=False)])
+        assert regressor.fit(*lags()).history_[-1, "r2"] > 0.5
+
+    def test_when_optimiser_and_callbacks_are_changed_then_training_goes_on_with_those(self):
+        X, y = lags()
+        regressor = small(warm_start=True).fit(X, y)
+        stop = EarlyStopping(monitor="train_loss", patience=1, threshold=10.0)
+        regressor.set_params(optimizer=torch.optim.SGD, callbacks=[("stop", stop)], max_epochs=9).fit(X, y)
+        assert isinstance(regressor.net_.optimizer_, torch.optim.SGD)
+        assert 2 < len(regressor.history_) < 11
+        again = dict(regressor.partial_fit(X, y).net_.callbacks_)["stop"]
+        assert again is not stop
+
+    @pytest.mark.parametrize("change", [{"trainable": "full"}, {"target_scale": "series"}, {"module__width": 5}])
+    def test_when_the_module_is_changed_then_training_begins_anew(self, change):
+        X, y = lags()
+        state = torch.get_rng_state()
+        regressor = small(warm_start=True, target_scale="learnt").fit(X, y).set_params(**change).fit(X, y)
+        anew = small(target_scale="learnt").set_params(**change).fit(X, y)
+        assert regressor.target_scale_ == anew.target_scale_
+        assert regressor.net_.module_.trainable == anew.net_.module_.trainable
+        assert regressor.net_.module_.hidden.out_features == anew.net_.module_.hidden.out_features
+        assert regressor.score(X, y) > 0.9
+        assert torch.equal(state, torch.get_rng_state())
+
+    def test_when_it_was_pickled_then_training_goes_on_from_its_weights(self):
+        X, y = lags()
+        regressor = small(module__dropout=0.1).fit(X, y)
+        again = pickle.loads(pickle.dumps(regressor)).set_params(lr=1e-12).partial_fit(X, y)  # noqa: S301
+        np.testing.assert_allclose(again.predict(X), regressor.predict(X))
+
     def test_when_started_warm_then_fit_goes_on(self):
         X, y = lags()
         warm, cold = small(warm_start=True), small()
@@ -294,6 +326,13 @@ class TestSaving:
         loaded = TTMRegressor.load(tmp_path / "regressor.safetensors")
         assert loaded.model_path == "ttm-tiny"
         np.testing.assert_array_equal(loaded.predict(X), regressor.predict(X))
+
+    def test_when_a_loaded_one_gets_another_module_then_it_begins_at_its_pretrained_weights(self, tmp_path):
+        X, y = lags(20)
+        TTMRegressor(max_epochs=np.int64(0)).fit(X, y).save(tmp_path / "regressor.safetensors")
+        loaded = TTMRegressor.load(tmp_path / "regressor.safetensors").set_params(module__width=5).partial_fit(X, y)
+        bundled = load_checkpoint("ttm-tiny").weights
+        assert all(torch.equal(value, bundled[name]) for name, value in loaded.net_.module_.ttm.state_dict().items())
 
     def test_when_a_parameter_has_no_text_form_then_saving_names_it(self, tmp_path):
         regressor = small(train_split=ValidSplit(4)).fit(*lags())

@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from ttm_sk.errors import MissingExtraError
+from ttm_sk.errors import ConfigError, MissingExtraError
 from ttm_sk.training import team
 
 # One process runs it plainly, two run it under a launcher. `report` is what must agree.
@@ -33,10 +34,11 @@ if is_team:
     rank, n_members = members.rank, members.n_members
 config = TTMConfig(context_length=32, prediction_length=8, patch_length=8, width=16, n_levels=2, n_layers=1,
                    decoder_width=8, decoder_layers=1, dropout=0.0, head_dropout=0.0)
+device = "cpu" if torch.cuda.is_available() else "auto"
 rng = np.random.default_rng(0)
 X, y, weight = rng.normal(size=(45, 12)), rng.normal(size=45), rng.integers(0, 3, size=45)
-regressor = TTMRegressor(config, trainable="full", max_epochs=3, batch_size=16, device="cpu", random_state=0,
-                         accelerate=is_team).fit(X, y, sample_weight=weight)
+regressor = TTMRegressor(config, trainable="full", max_epochs=3, batch_size=16, random_state=0,
+                         device=device, accelerate=is_team).fit(X, y, sample_weight=weight)
 
 def share(index, size, rank):
     values = np.random.default_rng(index).normal(size=(8, 1, 40)).astype(np.float32)[rank * size : (rank + 1) * size]
@@ -57,11 +59,26 @@ if is_team:
 """
 
 
-def test_when_two_processes_train_then_losses_and_weights_are_those_of_one(tmp_path, monkeypatch):
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--standalone", "--nproc-per-node=2"],
+    "accelerate launch": [
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes=2",
+        "--num_machines=1",
+        "--mixed_precision=no",
+        "--dynamo_backend=no",
+        "--main_process_port=0",
+    ],
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_when_two_processes_train_then_losses_and_weights_are_those_of_one(launcher, tmp_path, monkeypatch):
     pytest.importorskip("accelerate")
     script, output = tmp_path / "work.py", tmp_path / "member"
     script.write_text(WORK)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script), str(output)]
+    launch = ["-m", *LAUNCHERS[launcher], str(script), str(output)]
     done = subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     monkeypatch.setattr(sys, "argv", ["work.py"])
@@ -78,6 +95,13 @@ def test_when_two_processes_train_then_losses_and_weights_are_those_of_one(tmp_p
 def test_when_the_extra_is_missing_then_it_is_named(monkeypatch):
     monkeypatch.setattr(team, "Accelerator", None)
     with pytest.raises(MissingExtraError, match=r"ttm-sk\[accelerate\]"):
+        team.join_team()
+
+
+def test_when_each_of_two_processes_would_train_alone_then_it_is_said(monkeypatch):
+    monkeypatch.setattr(team, "Accelerator", lambda cpu: SimpleNamespace(num_processes=1))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="team of 1, expected the 2"):
         team.join_team()
 
 

@@ -79,7 +79,7 @@ def pad(
                 flags[:, : shape[2] - array.shape[1]] = True
         return Padded(context, observed, np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1)))
     loc, scale = _centre(values, observed)
-    context = np.where(observed, values - loc, 0.0) / np.where(scale == 0, 1.0, scale)
+    context = np.where(observed & (scale != 0), values - loc, 0.0) / np.where(scale == 0, 1.0, scale)
     return Padded(context.astype(np.float32), observed, loc[..., None], scale[..., None])
 
 

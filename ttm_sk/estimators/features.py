@@ -13,7 +13,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.estimators.weights import open_weights, own_ttm
-from ttm_sk.inference.embedding import embed_windows
+from ttm_sk.inference.embedding import N_DETAILS, embed_in_detail, embed_windows
 
 __all__ = ["TTMFeatures"]
 
@@ -34,6 +34,9 @@ class TTMFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     length : int or None, default=512
         Windows are stretched or squeezed to so many steps before they are read, so that short ones fill the model's
         patches of 64 steps; None reads them as they are, which suits long windows that end now.
+    with_parts : bool, default=False
+        Whether the window's changes from step to step, and parts of window and changes, are read as well: six times as
+        many features, which tell classes apart better, at sixteen times the cost.
     with_level : bool, default=True
         Whether mean and standard deviation of each channel are among the features.
     batch_size : int, default=256
@@ -70,6 +73,7 @@ class TTMFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         *,
         n_channels: int = 1,
         length: int | None = 512,
+        with_parts: bool = False,
         with_level: bool = True,
         batch_size: int = 256,
         device: str = "auto",
@@ -77,6 +81,7 @@ class TTMFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.model_path = model_path
         self.n_channels = n_channels
         self.length = length
+        self.with_parts = with_parts
         self.with_level = with_level
         self.batch_size = batch_size
         self.device = device
@@ -92,16 +97,21 @@ class TTMFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             )
         config = own_ttm(checkpoint).config
         self._checkpoint = checkpoint
-        self._n_features_out = self.n_channels * (len(config.views) * config.width + 2 * bool(self.with_level))
+        n_embedded = len(config.views) * config.width * (N_DETAILS if self.with_parts else 1)
+        self._n_features_out = self.n_channels * (n_embedded + 2 * bool(self.with_level))
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """``(row, feature)``: for each channel the views, coarsest first, then its mean and standard deviation."""
+        """``(row, feature)``: for each channel the views, coarsest first, then its mean and standard deviation.
+
+        With parts, the views come six times: of the window, mean and deviation over its parts, and so of its changes.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
         windows = X.astype(np.float64).reshape(len(X), self.n_channels, -1)
         module = own_ttm(self._checkpoint).to(resolve_device(self.device))
-        features = embed_windows(module, windows, length=self.length, batch_size=self.batch_size)
+        embed = embed_in_detail if self.with_parts else embed_windows
+        features = embed(module, windows, length=self.length, batch_size=self.batch_size)
         if self.with_level:
             level = [np.nanmean(windows, axis=-1), np.nanstd(windows, axis=-1)]
             features = np.concatenate([features, np.stack(level, axis=-1)], axis=-1)

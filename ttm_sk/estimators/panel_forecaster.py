@@ -13,6 +13,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.estimators.frames import Panel, from_forecast, refuse_disorder, shown_frequency, text_columns, to_panel
+from ttm_sk.estimators.rollback import unchanged_by_failure
 
 __all__ = ["PanelForecaster"]
 
@@ -67,14 +68,11 @@ class PanelForecaster(BaseForecaster):
 
     @contextmanager
     def _unchanged_by_failure(self, y: Any) -> Iterator[None]:
-        # sktime changes some of its dictionaries in place, for example the one that keeps the name of a series
-        before = {name: value.copy() if isinstance(value, dict) else value for name, value in self.__dict__.items()}
         try:
-            yield
-        except BaseException as error:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            if isinstance(error, TypeError) and (names := text_columns(y)):
+            with unchanged_by_failure(self):
+                yield
+        except TypeError as error:
+            if names := text_columns(y):
                 found = ", ".join(map(repr, names))
                 error.add_note(f"text in column {found}: convert it to numbers, for example with pd.to_numeric")
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,11 +35,22 @@ NEGLIGIBLE = 0.01  # of the target's variance
 TARGET_SCALES = ("auto", "series", "learnt")
 
 
-class Prediction(NamedTuple):
-    """``mean`` ``(batch, output)`` and ``quantiles`` ``(batch, output, quantile)``, in standardised units."""
+class Prediction(tuple[Tensor, ...]):
+    """``mean`` ``(batch, output)`` and ``quantiles`` ``(batch, output, quantile)``, in standardised units.
 
-    mean: Tensor
-    quantiles: Tensor
+    Made from any pair, as skorch makes tuples anew when it moves them; for its scoring callbacks the first is the
+    prediction.
+    """
+
+    @property
+    def mean(self) -> Tensor:
+        """The first."""
+        return self[0]
+
+    @property
+    def quantiles(self) -> Tensor:
+        """The second."""
+        return self[1]
 
 
 class WindowRegression(nn.Module):
@@ -193,7 +204,7 @@ class WindowRegression(nn.Module):
             mean = mean + shift
         raw = self.fan(hidden).unflatten(-1, (self.n_outputs, len(self.levels)))
         fan = monotone_quantiles(raw, mean.detach(), median=self.levels.index(0.5))
-        return Prediction(offset + gain * mean, offset[..., None] + gain[..., None] * fan)
+        return Prediction((offset + gain * mean, offset[..., None] + gain[..., None] * fan))
 
     def inputs(
         self, context: Tensor, columns: Tensor, frame: Tensor, embedding: Tensor, path: Tensor

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.regression_net import TARGET_SCALES, RegressionNet, WindowRegression, seeded, training_team
 from ttm_sk.estimators.regressor_file import read_regressor, write_regressor
+from ttm_sk.estimators.rollback import unchanged_by_failure
 from ttm_sk.estimators.window_rows import (
     WindowUnits,
     describe_rows,
@@ -38,7 +38,9 @@ __all__ = ["TTMRegressor"]
 NET_PREFIXES = ("module__", "optimizer__", "criterion__", "callbacks__", "iterator_train__", "iterator_valid__")
 WINDOWS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
 _INITIALISING = threading.Lock()  # first weights are drawn from torch's global random numbers
-CHANGEABLE = ("max_epochs", "lr", "batch_size", "train_split", "verbose")
+OF_NET = ("max_epochs", "lr", "batch_size", "optimizer", "train_split", "verbose")
+OF_MODULE = ("trainable", "target_scale", "lead")
+PLAIN = (str, int, float, tuple, Path, TTMConfig)
 
 
 class TTMRegressor(RegressorMixin, BaseEstimator):
@@ -79,8 +81,8 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
     device : str, default="auto"
         ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``.
     accelerate : bool, default=False
-        Train in all processes that ``torchrun`` started, each on its share of every batch (extra
-        ``accelerate``).
+        Train in all processes that ``torchrun`` or ``accelerate launch`` started, each on its share of every batch
+        (extra ``accelerate``).
     verbose : int, default=0
         skorch's: 1 prints a line an epoch.
     random_state : int, RandomState or None, default=None
@@ -170,7 +172,9 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         """Set parameters, those of skorch with two underscores among them; the next fit uses them.
 
         ``partial_fit``, and ``fit`` with ``warm_start``, go on with changed ``lr``, ``max_epochs``, ``batch_size``,
-        ``train_split``, ``optimizer__...`` and ``callbacks__...``; a changed ``module__...`` begins anew, as in skorch.
+        ``optimizer``, ``callbacks``, ``train_split`` and what belongs to them with two underscores; a changed
+        ``module__...``, ``model_path``, ``trainable``, ``target_scale`` or ``lead`` begins anew, as in skorch.
+        The others wait for the next new fit.
         """
         of_net = {name: value for name, value in params.items() if name.startswith(NET_PREFIXES) or name in vars(self)}
         super().set_params(**{name: value for name, value in params.items() if name not in of_net})
@@ -259,7 +263,8 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         net.module_.close()
         net.module_.load_state_dict(content["weights"], strict=True)
         net.history_ = History(facts["history"])
-        regressor.net_ = net
+        net.module__start = regressor.model_path  # where a changed module would begin
+        regressor.net_, regressor._callbacks_in_use = net, regressor.callbacks
         return regressor
 
     @property
@@ -292,7 +297,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
 
     def _learn(self, X: Any, y: Any, sample_weight: Any, *, is_new: bool) -> TTMRegressor:
         self._check_parameters()
-        with _unchanged_by_failure(self):
+        with unchanged_by_failure(self):
             X, y = validate_data(self, X, y, reset=is_new, multi_output=True, y_numeric=True, **WINDOWS)
             refuse_empty_rows(X)
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -307,41 +312,45 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
                 rows |= describe_rows(net, rows, X)
             with seeded(net, check_random_state(self.random_state).randint(2**31 - 1)):
                 net.partial_fit(in_single(rows), self._units.standardise(y).astype(np.float32))
-            self.net_ = net
+            self.net_, self._callbacks_in_use = net, self.callbacks
         return self
 
-    def _new_net(self, n_columns: int, n_outputs: int, *, start: Checkpoint | TTMConfig | None = None) -> RegressionNet:
+    def _new_net(self, n_columns: int, n_outputs: int, *, start: TTMConfig | None = None) -> RegressionNet:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        team = training_team(on_cpu=self.device == "cpu") if self.accelerate else None
+        device = resolve_device(self.device)
+        team = training_team(on_cpu=device.type == "cpu") if self.accelerate else None
         settings: dict[str, Any] = {
-            "module__start": start or self.model_path,
             "module__n_columns": n_columns,
             "module__n_outputs": n_outputs,
-            "module__trainable": self.trainable,
-            "module__target_scale": self.target_scale,
-            "module__lead": self.lead,
             "module__seed": seed,
-            "optimizer": self.optimizer,
-            "callbacks": None if self.callbacks is None else clone(self.callbacks, safe=False),
+            "callbacks": clone(self.callbacks, safe=False),
             "iterator_train__shuffle": True,
             "iterator_train__generator": torch.Generator().manual_seed(seed),
             "iterator_valid__generator": torch.Generator(),  # else it draws from the global random numbers
-            "device": str(resolve_device(self.device) if team is None else team.device),
+            "device": str(device if team is None else team.device),
             "team": team,
         }
-        net = RegressionNet(WindowRegression, **settings | self._changeable())
+        settings |= self._changeable()
+        net = RegressionNet(WindowRegression, **settings | ({"module__start": start} if start else {}))
         with _INITIALISING, torch.random.fork_rng():
             return net.initialize()
 
     def _changeable(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in CHANGEABLE} | self._net_params()
+        """What a fitted net takes over from the parameters."""
+        of_module = {f"module__{name}": getattr(self, name) for name in OF_MODULE} | {"module__start": self.model_path}
+        return {name: getattr(self, name) for name in OF_NET} | of_module | self._net_params()
 
     def _net_to_go_on_with(self) -> RegressionNet:
         """A copy of the fitted net with the parameters that were set since; the copy may fail."""
         net = copy.deepcopy(self.net_)
         before = net.get_params(deep=False)
-        changed = {name: value for name, value in self._changeable().items() if before.get(name) is not value}
-        return net.set_params(**changed) if changed else net
+        before["callbacks"], now = self._callbacks_in_use, self._changeable() | {"callbacks": self.callbacks}
+        changed = {name: value for name, value in now.items() if _is_other(before.get(name), value)}
+        with _INITIALISING, torch.random.fork_rng():
+            for name in {"optimizer", "callbacks"} & set(changed):  # which skorch's set_params does not make anew
+                setattr(net, name, clone(changed.pop(name), safe=False))
+                getattr(net, f"initialize_{name}")()
+            return net.set_params(**changed) if changed else net
 
     def _refuse_other_outputs(self, y: np.ndarray, is_flat: bool) -> None:
         if (is_flat, y.shape[1]) != (self._is_flat, len(self._units.target_loc)):
@@ -354,9 +363,8 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, **WINDOWS)
         refuse_empty_rows(X)
-        module = copy.deepcopy(self.net_.module_).double().eval()
+        module, means, fans = copy.deepcopy(self.net_.module_).double().eval(), [], []
         device = next(module.parameters()).device
-        means, fans = [], []
         with torch.inference_mode():
             for start in range(0, len(X), 256):
                 rows = self._units.rows(X[start : start + 256])
@@ -386,12 +394,6 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             raise ConfigError(f"lr={self.lr!r} must be positive")
 
 
-@contextmanager
-def _unchanged_by_failure(estimator: BaseEstimator) -> Iterator[None]:
-    before = dict(estimator.__dict__)
-    try:
-        yield
-    except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
-        raise
+def _is_other(before: Any, now: Any) -> bool:
+    """Whether a parameter was changed; a number that went through a pickle is another object, but not another value."""
+    return before is not now and not (isinstance(now, PLAIN) and before == now)

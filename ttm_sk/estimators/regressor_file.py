@@ -87,6 +87,8 @@ def read_regressor(path: Path) -> dict[str, Any]:
 
 
 def _encode(name: str, value: Any) -> Any:
+    if isinstance(value, np.generic):  # as a search over an array sets them
+        value = value.item()
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Path):

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttm_sk.data.padding import pad
+from ttm_sk.data.padding import CONSTANT_TOLERANCE, pad
 from ttm_sk.errors import ConfigError
 from ttm_sk.models.ttm import TTM
 
-__all__ = ["embed_windows", "pool_patches", "stretch"]
+__all__ = ["N_DETAILS", "embed_in_detail", "embed_windows", "pool_patches", "stretch"]
+
+N_DETAILS = 6  # whole, parts' mean and parts' deviation, of values and of changes
 
 
 def pool_patches(features: Tensor, *, n_views: int) -> Tensor:
@@ -45,7 +47,7 @@ def stretch(windows: np.ndarray, length: int) -> np.ndarray:
     left = np.minimum(position.astype(int), max(windows.shape[-1] - 2, 0))
     right = np.minimum(left + 1, windows.shape[-1] - 1)
     share = position - left
-    between = windows[..., left] * (1 - share) + windows[..., right] * share
+    between = windows[..., left] + share * (windows[..., right] - windows[..., left])  # exact where it is level
     return np.where(share == 0, windows[..., left], np.where(share == 1, windows[..., right], between))
 
 
@@ -93,3 +95,63 @@ def embed_windows(module: TTM, windows: np.ndarray, *, length: int | None = None
             features = double.encode(values, weight)
             parts.append(pool_patches(features, n_views=len(config.views)).cpu().numpy())
     return np.concatenate(parts)
+
+
+def embed_in_detail(
+    module: TTM, windows: np.ndarray, *, length: int | None = None, batch_size: int = 256
+) -> np.ndarray:
+    """What :func:`embed_windows` gives for the window, for its changes from step to step, and for parts of both.
+
+    A part is a quarter of the window, each half a part after the one before it, and is scaled by itself; mean and
+    deviation over the parts say what shapes occur, wherever they do. Sixteen contexts are read for each window.
+
+    Parameters
+    ----------
+    module, windows, length, batch_size
+        As in :func:`embed_windows`.
+
+    Returns
+    -------
+    ndarray
+        Float64 ``(batch, channel, detail * view * feature)``; the details are whole, mean over the parts and deviation
+        over the parts, of the values and then of the changes.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`embed_windows`. Parts without any observed value are left out.
+    """
+    rows = windows if length is None else stretch(windows, length)
+    details = []
+    for values in (rows, _changes(rows)):
+        parts = _parts(values)
+        is_seen = ~np.isnan(parts).all(axis=-1)
+        is_seen |= ~is_seen.any(axis=-1, keepdims=True)  # changes beside gaps may all be unknown: then read as none
+        flat = _known(parts).reshape(len(parts), -1, parts.shape[-1])
+        features = embed_windows(module, flat, batch_size=batch_size).reshape(*parts.shape[:3], -1)
+        mean = np.mean(features, axis=2, where=is_seen[..., None])
+        spread = np.std(features, axis=2, where=is_seen[..., None])
+        whole = values if values is rows else _known(values)
+        details += [embed_windows(module, whole, batch_size=batch_size), mean, spread]
+    return np.concatenate(details, axis=-1)
+
+
+def _changes(rows: np.ndarray) -> np.ndarray:
+    """Differences from step to step, the first one 0; exactly 0 where only rounding differs."""
+    changes = np.diff(rows, axis=-1, prepend=rows[..., :1])
+    size = np.where(np.isnan(rows), 0.0, np.abs(rows)).max(axis=-1, keepdims=True)
+    return np.where(np.abs(changes) <= CONSTANT_TOLERANCE * size, 0.0, changes)
+
+
+def _parts(rows: np.ndarray) -> np.ndarray:
+    """``(batch, channel, time)`` -> ``(batch, channel, part, time of a part)``, the last part at the end."""
+    n_steps = rows.shape[-1]
+    part_length = max(n_steps // 4, 1)
+    stride = max(part_length // 2, 1)
+    parts = np.lib.stride_tricks.sliding_window_view(rows, part_length, axis=-1)
+    return parts[:, :, (n_steps - part_length) % stride :: stride]
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    """Values with zeros where a whole window is unknown."""
+    return np.where(np.isnan(values).all(axis=-1, keepdims=True), 0.0, values)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ttm_sk.errors import MissingExtraError
+from ttm_sk.errors import ConfigError, MissingExtraError
 
 try:
     from accelerate import Accelerator
@@ -19,7 +20,7 @@ __all__ = ["Team", "join_team"]
 
 
 class Team:
-    """The place of one process among those that ``torchrun`` started.
+    """The place of one process among those that a launcher (``torchrun``, ``accelerate launch``) started.
 
     What one process would compute on a batch, the team computes on shares of it: sums over the shares are the sums over
     the batch, so losses, gradients and weights are the same, to float tolerance, in every process.
@@ -70,8 +71,9 @@ class Team:
 
 
 def join_team(*, on_cpu: bool = False) -> Team:
-    """The team that this process was started in: one process alone, or all that ``torchrun`` started.
+    """The team that this process was started in: one process alone, or all that a launcher started.
 
+    Launchers are ``torchrun`` and ``accelerate launch --multi_gpu`` (which needs no GPU: the same with other words).
     Afterwards ``torch.distributed`` is set up, so that :func:`ttm_sk.pretrain` divides its batches as well.
 
     Parameters
@@ -83,7 +85,16 @@ def join_team(*, on_cpu: bool = False) -> Team:
     ------
     MissingExtraError
         Without the extra ``accelerate``.
+    ConfigError
+        If several processes were started, but each would train alone.
     """
     if Accelerator is None:
         raise MissingExtraError("accelerate", package="accelerate")
-    return Team(Accelerator(cpu=on_cpu))
+    team = Team(Accelerator(cpu=on_cpu or not torch.accelerator.is_available()))
+    n_started = int(os.environ.get("WORLD_SIZE", "1"))
+    if team.n_members != n_started:
+        raise ConfigError(
+            f"found a team of {team.n_members}, expected the {n_started} processes that were started: accelerate was"
+            " set up for other devices before; join the team before anything else makes an Accelerator"
+        )
+    return team
