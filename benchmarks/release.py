@@ -172,7 +172,7 @@ def model_card(
         n_tasks=len(next(iter(results.values()))),
         tasks=tasks,
         coverage=", ".join(f"{100 * coverage[effort].mean():.0f} % ({effort})" for effort in results),
-        most_shared=leakage["windows"].max(),
+        most_alike=leakage["correlation"].max(),
     )
 
 
@@ -233,9 +233,10 @@ Synthetic series (`ttm_sk.data.synthetic`) and the {n_datasets} real data sets b
 and "copyleft package". No series of a GIFT-Eval test data set, in any resampling, was used as far as that could be
 checked (the corpus' makers compared 54 of the 97 configurations; data sets named like the others were left out).
 `benchmarks/pretraining/check_leakage.py` finds none of the benchmark's 28 data sets among them by name, and no copy of
-the test series at hand: no training data set holds more than {most_shared} windows of 32 steps of any of them at one
-distance, as many as one spike makes that passes through (`benchmarks/pretraining/leakage.csv`). The weights saw none of
-the series in [held-out.md](held-out.md): data sets are refused by name, copies under other names by content.
+the test series at hand, in any unit or coarser: where many windows of a training and a test series have the same
+shape, their steps correlate by at most {most_alike:.2f}, as days of different places do
+(`benchmarks/pretraining/leakage.csv`). The weights saw none of the series in [held-out.md](held-out.md): data sets are
+refused by name, copies under other names by content.
 
 | data set | domain | frequency | points | licence as stated at the source | source |
 |---|---|---|---|---|---|

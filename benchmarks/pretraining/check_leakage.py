@@ -6,8 +6,8 @@ Names: those of every training data set in the checkpoint's own provenance besid
 A training data set that shares a word with one of them must stand in EXPLAINED, with what it is. Values: windows of 32
 steps of every training series are compared by shape (:func:`ttm_sk.data.held_out.shape_codes`), whatever their unit,
 with those of every data set in STORAGE (a folder as the benchmark's own); both also as block means over FACTORS steps,
-from every first step. Spikes and smooth bends look alike anywhere; a copy is many windows at the same distance.
-The exit code is 1 if anything is found. Needs the extra ``gift-eval``.
+from every first step. Days and spikes look alike anywhere: a copy is many windows at the same distance whose steps
+correlate. The exit code is 1 if anything is found. Needs the extra ``gift-eval``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from tqdm import tqdm
 
 from ttm_sk import load_checkpoint
 from ttm_sk.data.corpora import as_float
-from ttm_sk.data.held_out import is_telling, shape_codes
+from ttm_sk.data.held_out import WINDOW_LENGTH, is_telling, shape_codes
 from ttm_sk.evaluation.gift_eval_storage import is_stored, read_task
 from ttm_sk.evaluation.gift_eval_tasks import CONFIGURATIONS
 
 ENOUGH_WINDOWS = 40  # a spike that passes through a window of 32 steps makes 32 of them alike
+COPY = 0.99  # correlation of steps; days alike in shape alone stay below
 MOST_ALIKE = 100  # windows of the test series; a shape more common than that tells nothing
 FURTHER_WORDS = {"etth1", "etth2", "ettm1", "ettm2", "ett", "madrid", "shenzhen"}  # what they also go by
 # Frequencies and words that any data set may bear.
@@ -44,9 +45,18 @@ EXPLAINED = {
 }
 
 
-class TestCodes(NamedTuple):
-    """Sorted shape codes of the test series, where each stands in all of them joined, where each data set begins."""
+class Likeness(NamedTuple):
+    """How alike a training and a test series are where their windows match: correlation of their steps, windows."""
 
+    correlation: float = 0.0
+    windows: int = 0
+    test_dataset: str = ""
+
+
+class TestCodes(NamedTuple):
+    """The test series joined, the shape codes of their windows, sorted, and where each window and data set begins."""
+
+    values: np.ndarray
     codes: np.ndarray
     places: np.ndarray
     starts: np.ndarray
@@ -55,30 +65,31 @@ class TestCodes(NamedTuple):
     @classmethod
     def of(cls, datasets: dict[str, list[np.ndarray]], factors: Sequence[int]) -> TestCodes:
         """Of every telling window of these series, at every factor."""
-        parts, starts, n_steps = [], [], 0
-        for series in datasets.values():
-            starts.append(n_steps)
-            for coarse in at_factors(joined(series), factors):
-                codes, places = telling_codes(coarse)
-                parts.append((codes, places + n_steps))
-                n_steps += len(coarse)
-        codes, places = (np.concatenate(part) for part in zip(*parts, strict=True))
+        versions = [joined(list(at_factors(joined(series), factors))) for series in datasets.values()]
+        starts = np.cumsum([0, *map(len, versions[:-1])])
+        values = np.concatenate(versions)
+        codes, places = telling_codes(values)
         order = np.argsort(codes, kind="stable")
-        return cls(codes[order], places[order], np.array(starts), tuple(datasets))
+        return cls(values, codes[order], places[order], starts, tuple(datasets))
 
-    def copied_by(self, series: np.ndarray) -> tuple[int, str]:
-        """The most windows of this series that a test data set has in the same order and distance, and which it is."""
+    def most_like(self, series: np.ndarray) -> Likeness:
+        """Of all distances at which enough windows match, the one where the series move most alike."""
         codes, places = telling_codes(series)
         first, end = (np.searchsorted(self.codes, codes, side=side) for side in ("left", "right"))
         n_same = np.where(end - first <= MOST_ALIKE, end - first, 0)
-        if not n_same.any():
-            return 0, ""
         nth = np.arange(n_same.sum()) - np.repeat(n_same.cumsum() - n_same, n_same)
-        there = self.places[np.repeat(first, n_same) + nth]
-        _, example, counts = np.unique(there - np.repeat(places, n_same), return_index=True, return_counts=True)
-        best = int(counts.argmax())
-        owner = np.searchsorted(self.starts, there[example[best]], side="right") - 1
-        return int(counts[best]), self.names[owner]
+        here = np.repeat(places, n_same)
+        shifts = self.places[np.repeat(first, n_same) + nth] - here
+        found, counts = np.unique(shifts, return_counts=True)
+        likeness = [self._likeness(series, here[shifts == shift], shift) for shift in found[counts >= ENOUGH_WINDOWS]]
+        return max(likeness, default=Likeness(windows=int(counts.max(initial=0))))
+
+    def _likeness(self, series: np.ndarray, here: np.ndarray, shift: np.intp) -> Likeness:
+        """The correlation of the steps inside the windows that begin ``here`` and ``shift`` further in the tests."""
+        inside = np.unique(here[:, None] + np.arange(WINDOW_LENGTH - 1))
+        steps, tested = np.diff(series)[inside], np.diff(self.values)[inside + shift]
+        owner = np.searchsorted(self.starts, here[0] + shift, side="right") - 1
+        return Likeness(float(np.corrcoef(steps, tested)[0, 1]), len(here), self.names[owner])
 
 
 def telling_codes(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,12 +160,14 @@ def main(argv: list[str] | None = None) -> int:
     rows = check_values(options.corpus, names, TestCodes.of(tested, factors), factors)
     if options.output:
         pd.DataFrame(rows).to_csv(options.output, index=False)
-    copies = [row for row in rows if row["windows"] >= ENOUGH_WINDOWS]
+    copies = [row for row in rows if row["correlation"] >= COPY]
     print(f"{len(names)} training data sets against the values of {len(tested)} test data sets in this storage:")
-    most = max(row["windows"] for row in rows)
-    print(f"{len(copies)} hold {ENOUGH_WINDOWS} or more windows of one of them; the most is {most}")
+    highest = max(row["correlation"] for row in rows)
+    print(
+        f"{len(copies)} copies; where {ENOUGH_WINDOWS} windows or more match, steps correlate by at most {highest:.3f}"
+    )
     for row in copies:
-        print(f"  {row['name']}: {row['windows']} windows of {row['test_dataset']}")
+        print(f"  {row['name']}: {row['windows']} windows of {row['test_dataset']}, {row['correlation']:.4f}")
     return 1 if unexplained or copies else 0
 
 
@@ -168,11 +181,11 @@ def check_names(names: Iterable[str]) -> list[str]:
 
 
 def check_values(corpus: Path, names: Iterable[str], tested: TestCodes, factors: Sequence[int]) -> list[dict[str, Any]]:
-    """For each training data set the series that shares most windows with a test data set."""
+    """For each training data set what it has most in common with a test data set."""
     rows = []
     for name in tqdm(names, unit="data set", file=sys.stderr):
-        n_windows, test_dataset = max(map(tested.copied_by, at_factors(values_of(corpus, name), factors)))
-        rows.append({"name": name, "windows": n_windows, "test_dataset": test_dataset})
+        found = max(map(tested.most_like, at_factors(values_of(corpus, name), factors)))
+        rows.append({"name": name, **found._asdict(), "correlation": round(found.correlation, 4)})
     return rows
 
 
