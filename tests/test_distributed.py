@@ -64,6 +64,17 @@ def test_when_a_partition_is_empty_then_so_is_its_forecast(options):
     assert list(forecast_frames(iter([]), **options)) == []
 
 
+def test_when_an_engine_has_types_of_its_own_then_the_rows_are_the_same(options):
+    pyarrow = pytest.importorskip("pyarrow")
+    frame, types = months(), {"unique_id": pyarrow.string(), "ds": pyarrow.timestamp("us"), "y": pyarrow.float64()}
+    typed = frame.astype({name: pd.ArrowDtype(kind) for name, kind in types.items()})
+    found = forecast_frame(typed, **options)
+    expected = forecast_frame(frame, **options)
+    pd.testing.assert_frame_equal(
+        found.astype({"unique_id": str}), expected.astype({"unique_id": str}), check_dtype=False
+    )
+
+
 def test_when_stamps_are_numbers_then_they_go_on(options):
     frame = pd.DataFrame({"who": 7, "t": np.arange(0, 90, 3), "v": np.arange(30)})
     found = forecast_frame(frame, **options | {"freq": 3, "id": "who", "time": "t", "target": "v"})

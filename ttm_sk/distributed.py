@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
+from ttm_sk.data.stamps import to_stamps
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.inference.arrays import forecast
 
@@ -45,7 +46,7 @@ def forecast_frame(
         Steps ahead, at least 1.
     freq
         Step between neighbouring stamps of a series: a pandas frequency (``"h"``, ``"MS"``), or a whole number where
-        the stamps are numbers. No stamp of a series may be missing.
+        the stamps are numbers. No row of a series may be missing. Stamps with offsets from UTC come back in UTC.
     levels
         Quantile levels, a column each, called ``"0.1"`` and so on.
     id, time, target
@@ -81,7 +82,8 @@ def forecast_frame(
     """
     if missing := [name for name in (id, time, target) if name not in frame.columns]:
         raise DataError(f"found no column {missing[0]!r}; columns are {', '.join(map(repr, frame.columns))}")
-    rows = frame[[id, time, target]].sort_values([id, time], kind="stable", ignore_index=True)
+    rows = frame[[id, time, target]].assign(**{time: to_stamps(frame[time])})  # engines have types of their own
+    rows = rows.sort_values([id, time], kind="stable", ignore_index=True)
     step = _step(freq, rows[time])
     starts = np.flatnonzero(~rows[id].duplicated().to_numpy())
     _check_regular(rows, starts, step, id=id, time=time)

@@ -26,6 +26,8 @@ class Outline:
         How many channels a series must have; 0: any number, each by itself.
     n_targets
         How many of them are forecast; 0: all.
+    n_covariates, n_static
+        How many of the channels are covariates whose future is given, and how many static categories are.
     keeps_unobserved, pads_count
         How gaps and the pad before a short history are read; see :class:`~ttm_sk.models.ttm_config.TTMConfig`.
     hash
@@ -43,6 +45,8 @@ class Outline:
     levels: tuple[float, ...] = ()
     n_channels: int = 0
     n_targets: int = 0
+    n_covariates: int = 0
+    n_static: int = 0
     keeps_unobserved: bool = False
     pads_count: bool = False
     hash: str = ""
@@ -56,6 +60,8 @@ class Outline:
             levels=tuple(config.levels),
             n_channels=config.n_channels if config.is_fixed else 0,
             n_targets=len(config.target_channels),
+            n_covariates=len(config.covariate_channels),
+            n_static=len(config.static_sizes),
             keeps_unobserved=config.keeps_unobserved,
             pads_count=config.pads_count,
             hash=hash,
@@ -88,7 +94,7 @@ class Outline:
     @property
     def is_partial(self) -> bool:
         """Whether it forecasts only some of its channels, so that no forecast can be fed back."""
-        return 0 < self.n_targets < self.n_channels
+        return 0 < self.n_targets < self.n_channels - self.n_covariates
 
 
 @runtime_checkable
