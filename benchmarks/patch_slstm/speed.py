@@ -79,7 +79,8 @@ def cells(theirs: torch.nn.Module, ours: PatchSLSTM, n_rows: int, n_rounds: int)
 
 
 def recur_of(layer: SLSTM, raw: Tensor) -> Tensor:
-    return recur(raw, layer.recurrent_weight, SLSTMState.blank(4, raw.shape[3], 128, raw))[0]
+    """As the layer calls it: on gates of its own, which it uses up (here again and again; they stay bounded)."""
+    return recur(raw, layer.recurrent_weight, SLSTMState.blank(4, raw.shape[3], 128, raw), overwrites=True)[0]
 
 
 def forecasts(theirs: torch.nn.Module, ours: PatchSLSTM, free: PatchSLSTM, n_rounds: int) -> list[dict[str, object]]:

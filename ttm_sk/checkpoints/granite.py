@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ttm_sk.checkpoints.architectures import AnyConfig, new_module
+from ttm_sk.checkpoints.architectures import new_module
 from ttm_sk.checkpoints.granite_config import granite_values, ttm_config
 from ttm_sk.checkpoints.granite_keys import granite_names
 from ttm_sk.checkpoints.granite_options import MODEL_TYPE
@@ -29,6 +29,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.checkpoints.tensor_file import write_atomically
 from ttm_sk.errors import CheckpointError
 from ttm_sk.models.ttm_config import TTMConfig
+from ttm_sk.models.ttm_r3_config import DecomposedTTMConfig, TTMR3Config
 
 __all__ = ["from_granite", "is_granite", "read_folder", "to_granite"]
 
@@ -87,6 +88,8 @@ def to_granite(checkpoint: Checkpoint, folder: str | Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} exists; nothing is overwritten: choose a new folder")
     config, original = checkpoint.config, checkpoint.provenance.get(PROVENANCE)
+    if not isinstance(config, (TTMConfig, TTMR3Config, DecomposedTTMConfig)):
+        raise CheckpointError(f"IBM Granite's format describes TTMs, not a {type(config).__name__}; write it as ttm-sk")
     values = granite_values(config, original) if isinstance(config, TTMConfig) else granite_r3_values(config, original)
     names = _names(checkpoint.weights, config)
     tensors = {names[name]: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
@@ -144,12 +147,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return values
 
 
-def _names(names: Iterable[str], config: AnyConfig) -> dict[str, str]:
+def _names(names: Iterable[str], config: TTMConfig | TTMR3Config | DecomposedTTMConfig) -> dict[str, str]:
     """Granite's name for each of ours."""
     return granite_names(names, config) if isinstance(config, TTMConfig) else granite_r3_names(names, config)
 
 
-def _ours(tensors: Mapping[str, Tensor], config: AnyConfig) -> dict[str, Tensor]:
+def _ours(tensors: Mapping[str, Tensor], config: TTMConfig | TTMR3Config | DecomposedTTMConfig) -> dict[str, Tensor]:
     """The tensors by our names; all of the model's, and no others."""
     with torch.device("meta"):
         expected = {name: tuple(value.shape) for name, value in new_module(config).state_dict().items()}
