@@ -72,7 +72,7 @@ def random_checkpoint(config: AnyConfig, *, seed: int = 0) -> Checkpoint:
     Examples
     --------
     >>> random_checkpoint(TimerXLConfig.tiny()).n_parameters
-    2584
+    2536
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
