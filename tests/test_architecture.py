@@ -62,6 +62,7 @@ GUARDED_ANYWHERE = {"tqdm"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 PICKLES = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
 PUBLIC_NAMES = [
+    "PatchSLSTMForecaster",
     "SpeculativeForecaster",
     "TTM",
     "TTMConfig",

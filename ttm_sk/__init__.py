@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ttm_sk.checkpoints.store import save_checkpoint
     from ttm_sk.estimators.features import TTMFeatures
     from ttm_sk.estimators.forecaster import TTMForecaster
+    from ttm_sk.estimators.patch_slstm import PatchSLSTMForecaster
     from ttm_sk.estimators.regressor import TTMRegressor
     from ttm_sk.estimators.speculative import SpeculativeForecaster
     from ttm_sk.estimators.tabpfn import TabPFNTSForecaster
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "PatchSLSTMForecaster",
     "SpeculativeForecaster",
     "TTM",
     "TTMConfig",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "PatchSLSTMForecaster": "ttm_sk.estimators.patch_slstm",
     "SpeculativeForecaster": "ttm_sk.estimators.speculative",
     "TTM": "ttm_sk.models.ttm",
     "TTMConfig": "ttm_sk.models.ttm",

@@ -22,6 +22,7 @@ __all__ = [
     "LicenceWarning",
     "MissingExtraError",
     "TTMError",
+    "UntrainedWarning",
 ]
 
 
@@ -47,6 +48,10 @@ class CheckpointError(TTMError, ValueError):
 
 class LicenceWarning(UserWarning):
     """What the licence of foreign weights asks of whoever uses them."""
+
+
+class UntrainedWarning(UserWarning):
+    """Weights are random, so that forecasts mean nothing until they are trained."""
 
 
 class MissingExtraError(TTMError, ImportError):

@@ -177,11 +177,8 @@ def test_when_several_patches_are_read_at_once_then_the_state_is_that_of_one_by_
         one_by_one = module.step(one_by_one, context[..., part], observed[..., part])
     forecasts = [module.continued(state, horizon=20).quantiles for state in (at_once, one_by_one)]
     torch.testing.assert_close(*forecasts)
-    assert torch.equal(
-        module.continued(start, horizon=8).mean,
-        module.start(context[..., :16], observed[..., :16])
-        and module.forecast(context[..., :16], observed[..., :16], horizon=8).mean,
-    )
+    untouched = module.forecast(context[..., :16], observed[..., :16], horizon=8).mean
+    torch.testing.assert_close(module.continued(start, horizon=8).mean, untouched)
 
 
 def test_when_a_gradient_flows_then_it_reaches_every_parameter():

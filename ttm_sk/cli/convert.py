@@ -21,5 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(arguments.model)
     write = to_granite if arguments.to == "granite" else save_checkpoint
     write(checkpoint, output)
+    if "licence" in checkpoint.provenance:
+        print(checkpoint.provenance["licence"]["duties"])
     print(f"wrote {arguments.output}: {checkpoint.n_parameters:,} parameters, format {arguments.to}")
     return 0

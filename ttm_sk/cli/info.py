@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         "levels": " ".join(f"{level:g}" for level in config.levels) or "none (points only)",
         "training": f"{provenance.get('windows', 0):,} windows, {provenance.get('seconds', 0):,.0f} seconds",
         "data sets": f"{len(provenance.get('datasets', []))} (--json lists them)",
+        **({"licence": provenance["licence"]["duties"]} if "licence" in provenance else {}),
         "hash": checkpoint.hash,
         "file": str(locate(arguments.model)),
     }

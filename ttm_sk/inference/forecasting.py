@@ -158,14 +158,15 @@ def _fans(
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
     known = module.levels or (0.5,)
     longest = _seen(module, context_length)
-    step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
     paths = [0.5]
     if effort != "plain":
         _check_symmetric(known)
-        step = sign_symmetric(step)
         paths = [level for level in rollout.FIVE_PATHS if level in known]
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        step = torch_step(
+            module, batch_size=batch_size, device=_device_of(module), resolution=resolution, horizon=horizon
+        )
         padded = pad(
             histories,
             context_length=longest,
@@ -173,7 +174,7 @@ def _fans(
             counts_padding=module.config.pads_count,
         )
         scaled = rollout.forecast(
-            step,
+            step if effort == "plain" else sign_symmetric(step),
             padded.context,
             padded.observed,
             horizon=horizon,

@@ -17,14 +17,23 @@ from ttm_sk.models.forecast_module import ForecastModule
 __all__ = ["torch_step"]
 
 
-def torch_step(module: ForecastModule, *, batch_size: int, device: torch.device, resolution: int | None = None) -> Step:
+def torch_step(
+    module: ForecastModule,
+    *,
+    batch_size: int,
+    device: torch.device,
+    resolution: int | None = None,
+    horizon: int | None = None,
+) -> Step:
     """One pass of ``module``, at most ``batch_size`` rows at a time, without gradients.
 
     A point forecast becomes a quantile axis of length one. ``resolution`` is the token of all rows, for a module with a
     resolution prefix. A module that ``wants_filled_gaps`` is given the last observed value in every gap; one that
     ``wants_own_length`` is given each history without the pad in front of it, rows of one length together, so that a
-    row's forecast does not depend on its batch.
+    row's forecast does not depend on its batch; one that has a ``longest_pass`` is asked for ``horizon`` steps at
+    once, as far as that reaches.
     """
+    reach = min(horizon or 0, getattr(module, "longest_pass", 0))
     is_filled = getattr(module, "wants_filled_gaps", False)
     is_own_length = getattr(module, "wants_own_length", False)
 
@@ -33,6 +42,8 @@ def torch_step(module: ForecastModule, *, batch_size: int, device: torch.device,
             past = carry_forward(past, observed)
         if is_own_length:
             past, observed = (_at_least(SHORTEST_TREND, part) for part in (past, observed))
+        if reach:
+            return module.forecast(past, observed, horizon=reach).quantiles.cpu().numpy()  # type: ignore[attr-defined]
         tokens = None if resolution is None else torch.full((len(past),), resolution, device=device)
         result = module(past, observed, resolution=tokens)
         return (result.mean[..., None] if result.quantiles is None else result.quantiles).cpu().numpy()

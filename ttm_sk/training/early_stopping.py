@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.data.window_dataset import WindowDataset
-from ttm_sk.models.ttm import TTM
 from ttm_sk.training.objectives import Objective
 
 __all__ = ["Callback", "EarlyStopping", "Examination", "examine"]
@@ -29,7 +29,7 @@ class Examination:
 Callback = Callable[[Examination], bool | None]  # True ends the training after this look
 
 
-def examine(module: TTM, windows: WindowDataset, objective: Objective, *, batch_size: int) -> float:
+def examine(module: AnyModule, windows: WindowDataset, objective: Objective, *, batch_size: int) -> float:
     """The mean loss over all windows, in evaluation mode, without gradients."""
     device = next(module.parameters()).device
     module.eval()
@@ -57,7 +57,7 @@ class EarlyStopping:
         The trained parameters at that point, by name; empty while nothing was better than the beginning.
     """
 
-    module: TTM
+    module: AnyModule
     examine: Callable[[], float]
     every: int
     patience: int

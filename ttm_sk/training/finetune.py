@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ttm_sk import __version__
+from ttm_sk.checkpoints.architectures import AnyModule, new_module
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.window_dataset import WindowDataset
 from ttm_sk.data.windows import Batch
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
-from ttm_sk.models.ttm import TTM, TTMConfig
+from ttm_sk.models.patch_slstm_config import PatchSLSTMConfig
+from ttm_sk.models.ttm_config import TTMConfig
 from ttm_sk.training.early_stopping import Callback, EarlyStopping, examine
 from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers
 from ttm_sk.training.loop import LoopSettings, train
@@ -172,6 +174,7 @@ def finetune(
     settings = settings or FineTuneSettings()
     check_trainable(trainable)
     windows = _as_windows(checkpoint, windows, settings)
+    _refuse_mixing(checkpoint, windows, settings)
     start = checkpoint
     if settings.mixes_channels:
         start = with_channel_mixing(checkpoint, windows.n_channels, seed=settings.seed)
@@ -211,10 +214,19 @@ def _as_windows(
     )
 
 
-def _config_of(checkpoint: Checkpoint) -> TTMConfig:
-    if not isinstance(checkpoint.config, TTMConfig):
-        raise ConfigError(f"fine-tuning adapts a TTM, found a {type(checkpoint.config).__name__}; choose another")
+def _config_of(checkpoint: Checkpoint) -> TTMConfig | PatchSLSTMConfig:
+    if not isinstance(checkpoint.config, (TTMConfig, PatchSLSTMConfig)):
+        raise ConfigError(
+            f"fine-tuning adapts a TTM or a PatchSLSTM, found a {type(checkpoint.config).__name__}; choose another"
+        )
     return checkpoint.config
+
+
+def _refuse_mixing(checkpoint: Checkpoint, windows: WindowDataset, settings: FineTuneSettings) -> None:
+    """Raise where channels or drivers should inform each other in an architecture without a place for it."""
+    is_asked = settings.mixes_channels or windows.drivers is not None
+    if is_asked and not isinstance(_config_of(checkpoint), TTMConfig):
+        raise ConfigError(f"a {checkpoint.architecture} forecasts channels one by one, without drivers; use a TTM")
 
 
 def _parts(
@@ -261,7 +273,7 @@ class _Run:
     outcome: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.module = TTM(_config_of(self.start)).to(resolve_device(self.device))
+        self.module = new_module(_config_of(self.start)).to(resolve_device(self.device))
         self.module.load_state_dict(dict(self.start.weights))
         self.rows_per_step = max(1, self.settings.batch_size // self.training.n_channels)
 
@@ -329,9 +341,9 @@ class _Run:
 
 
 @contextmanager
-def _dropout(module: TTM, rate: float | None) -> Iterator[None]:
+def _dropout(module: AnyModule, rate: float | None) -> Iterator[None]:
     """Inside, decoder and head drop out at this rate; None leaves them as they are."""
-    places = [part for name in ("decoder", "head") for part in getattr(module, name).modules()]
+    places = [part for name in ("decoder", "head") for part in getattr(module, name, nn.Module()).modules()]
     before = {part: part.p for part in places if isinstance(part, nn.Dropout) and rate is not None}
     for part in before:
         part.p = rate or 0.0

@@ -42,6 +42,9 @@ def rolled_loss(module: TTM, batch: Batch) -> Tensor:
     n_steps = batch.target.shape[-1]
     if n_steps <= module.prediction_length:
         return scaled_loss(module, batch)
+    if n_steps <= getattr(module, "longest_pass", 0):  # it reaches as far in one pass
+        output, state = module.forecast_scaled(batch.context, batch.observed, horizon=n_steps, **_besides(batch))
+        return _scaled_difference(module, batch, output, state)
     state = module.scale(batch.context, batch.observed)[2]
     context, observed, parts, longest = batch.context, batch.observed, [], module.context_length
     for _ in range(-(-n_steps // module.prediction_length)):

@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 
+from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.data.windows import Batch
-from ttm_sk.models.ttm import TTM
 from ttm_sk.training.loop import LoopSettings, train
 from ttm_sk.training.objectives import Objective
 from ttm_sk.training.schedule import Ramp
@@ -25,7 +25,7 @@ DIVERGED = 1.5  # times the lowest loss
 
 
 def find_rate(
-    module: TTM,
+    module: AnyModule,
     batch_at: Callable[[int, int, int], Batch],
     objective: Objective,
     settings: LoopSettings,
