@@ -35,6 +35,11 @@ def main() -> int:
 
 def _section(path: Path) -> str:
     rows = pd.read_csv(path)
+    if (
+        "mse" in rows and rows["batch_size"].nunique() > 1
+    ):  # one by one, fewer windows were forecast: no errors of those
+        rows.loc[rows["batch_size"] == 1, ["mse", "mae"]] = float("nan")
+        rows = rows[(rows["method"] != "seasonal naive") | (rows["batch_size"] > 1)]
     shown = {name: form for name, form in COLUMNS.items() if name in rows}
     text = pd.DataFrame({name: [_figure(value, form) for value in rows[name]] for name, form in shown.items()})
     text.index = pd.Index(
