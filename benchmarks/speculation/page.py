@@ -1,4 +1,4 @@
-"""Write the figures of ``docs/speculative.md`` from ``results/*.csv`` beside this script; nothing is typed by hand."""
+"""Write the figures of ``docs/speculative.md`` from ``results/*.csv`` beside this script, and draw its sweep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttm_sk.evaluation.leaderboard import markdown_table
+from ttm_sk.plotting import plot_speculation, to_image
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "speculative.md"
@@ -29,6 +30,8 @@ def main() -> int:
     text = PAGE.read_text(encoding="utf-8")
     parts = [_section(path) for path in sorted((HERE / "results").glob("*.csv")) if not path.stem.startswith("sweep")]
     block = "\n\n".join([START, *parts, END])
+    picture = to_image(plot_speculation(pd.read_csv(HERE / "results" / "sweep-ETTh1.csv")))
+    (PAGE.parent / "images" / "speculative-sweep.png").write_bytes(picture)
     PAGE.write_text(f"{text.split(START)[0]}{block}{text.split(END)[1]}", encoding="utf-8")
     return 0
 
