@@ -46,3 +46,9 @@ def test_when_a_tirex_file_is_converted_then_its_duties_are_printed(tmp_path, ca
     assert "Built with technology from NXAI" in capsys.readouterr().out
     assert main(["info", str(output)]) == 0
     assert "Built with technology from NXAI" in capsys.readouterr().out
+
+
+def test_when_it_should_become_a_granite_folder_then_it_is_bad_input(trained, tmp_path, capsys):
+    assert main(["convert", str(trained), "--to", "granite", "--output", str(tmp_path / "folder")]) == 2
+    assert "describes TTMs, not a PatchSLSTMConfig" in capsys.readouterr().err
+    assert not (tmp_path / "folder").exists()

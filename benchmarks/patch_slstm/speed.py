@@ -29,7 +29,7 @@ from tirex_cases import MODEL, draw_weights  # noqa: E402
 
 from ttm_sk.checkpoints.tirex import tirex_config, tirex_weights  # noqa: E402
 from ttm_sk.data.sampling import WindowSampler  # noqa: E402
-from ttm_sk.layers.slstm import SLSTM  # noqa: E402
+from ttm_sk.layers.slstm import SLSTM, SLSTMState, recur  # noqa: E402
 from ttm_sk.models.patch_slstm import PatchSLSTM, PatchSLSTMConfig  # noqa: E402
 from ttm_sk.training.patch_objective import patch_loss  # noqa: E402
 
@@ -57,7 +57,7 @@ def compare(name: str, theirs: Callable[[], object], ours: Callable[[], object],
     return row
 
 
-def cells(theirs: torch.nn.Module, ours: PatchSLSTM, n_rows: int, n_rounds: int) -> dict[str, object]:
+def cells(theirs: torch.nn.Module, ours: PatchSLSTM, n_rows: int, n_rounds: int) -> list[dict[str, object]]:
     """The recurrent layer of one block, 66 steps: head-wise projections, recurrence."""
     x = torch.randn(n_rows, 66, 512)
     layer, own = theirs.blocks[0].slstm_layer, ours.backbone[0].slstm
@@ -79,9 +79,8 @@ def cells(theirs: torch.nn.Module, ours: PatchSLSTM, n_rows: int, n_rounds: int)
 
 
 def recur_of(layer: SLSTM, raw: Tensor) -> Tensor:
-    from ttm_sk.layers.slstm import SLSTMState, recur
-
-    return recur(raw, layer.recurrent_weight, SLSTMState.blank(4, raw.shape[3], 128, raw))[0]
+    """As the layer calls it: on gates of its own, which it uses up (here again and again; they stay bounded)."""
+    return recur(raw, layer.recurrent_weight, SLSTMState.blank(4, raw.shape[3], 128, raw), overwrites=True)[0]
 
 
 def forecasts(theirs: torch.nn.Module, ours: PatchSLSTM, free: PatchSLSTM, n_rounds: int) -> list[dict[str, object]]:
@@ -137,15 +136,33 @@ def training(config: PatchSLSTMConfig, name: str, batch_size: int) -> dict[str, 
     return row
 
 
+def streaming(n_updates: int = 50) -> dict[str, object]:
+    """One series, a patch at a time: the first ten updates beside the last ten, ``small``."""
+    module = PatchSLSTM(PatchSLSTMConfig.small()).eval().requires_grad_(False)
+    values, observed = torch.randn(1, 1, 32), torch.ones(1, 1, 32, dtype=torch.bool)
+    spent = []
+    with torch.inference_mode():
+        state = module.start(torch.randn(1, 1, 2048), torch.ones(1, 1, 2048, dtype=torch.bool))
+        for _ in range(n_updates):
+            began = time.process_time()
+            state = module.step(state, values, observed)
+            spent.append(1e3 * (time.process_time() - began))
+    first, last = np.median(spent[:10]), np.median(spent[-10:])
+    row = {"case": f"update by one patch, small: the first ten, the last ten of {n_updates}"}
+    row |= {"theirs_ms": "", "ours_ms": f"{first:.2f}, {last:.2f}", "ratio": round(last / first, 2), "rounds": 10}
+    print(row, flush=True)
+    return row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--only", choices=("all", "cells", "training"), default="all")
+    parser.add_argument("--only", choices=("all", "cells", "training", "streaming"), default="all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    if arguments.only != "training":
+    if arguments.only in ("all", "cells"):
         from tirex_parity import reference
 
         weights = draw_weights(FULL)
@@ -160,7 +177,9 @@ def main() -> None:
             if arguments.only == "all":
                 rows += forecasts(theirs, ours, free, arguments.rounds)
                 rows.append(sgemm_share(next(row["ours_ms"] for row in rows if "2048 past, batch 32" in row["case"])))
-    if arguments.only != "cells":
+    if arguments.only in ("all", "streaming"):
+        rows.append(streaming())
+    if arguments.only in ("all", "training"):
         rows.append(training(PatchSLSTMConfig.tiny(), "tiny", 64))
         rows.append(training(PatchSLSTMConfig.small(), "small", 64))
         rows.append(training(PatchSLSTMConfig.full(), "full", 8))

@@ -211,7 +211,7 @@ def test_when_the_horizon_is_below_one_then_it_raises():
         ({"context_length": 65}, "context_length=65 is no multiple of patch_length=8"),
         ({"n_heads": 3}, "n_heads=3 does not divide width=16"),
         ({"longest_pass": 11}, "longest_pass=11 must be at least prediction_length=12"),
-        ({"levels": (0.5, 0.1)}, "numbers that ascend"),
+        ({"levels": (0.5, 0.1)}, "must ascend"),
         ({"levels": (0.1, 0.9)}, "with 0.5 among them"),
         ({"levels": (0.0, 0.5)}, "must lie inside"),
         ({"scaling": "mean"}, "choose 'std' or 'asinh'"),

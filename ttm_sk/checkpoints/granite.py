@@ -31,8 +31,6 @@ from ttm_sk.errors import CheckpointError
 from ttm_sk.models.ttm_config import TTMConfig
 from ttm_sk.models.ttm_r3_config import DecomposedTTMConfig, TTMR3Config
 
-GraniteConfig = TTMConfig | TTMR3Config | DecomposedTTMConfig
-
 __all__ = ["from_granite", "is_granite", "read_folder", "to_granite"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -91,9 +89,7 @@ def to_granite(checkpoint: Checkpoint, folder: str | Path) -> Path:
         raise CheckpointError(f"{folder} exists; nothing is overwritten: choose a new folder")
     config, original = checkpoint.config, checkpoint.provenance.get(PROVENANCE)
     if not isinstance(config, (TTMConfig, TTMR3Config, DecomposedTTMConfig)):
-        raise CheckpointError(
-            f"a Granite folder holds a TTM, found a {checkpoint.architecture!r}; keep it in our format"
-        )
+        raise CheckpointError(f"IBM Granite's format describes TTMs, not a {type(config).__name__}; write it as ttm-sk")
     values = granite_values(config, original) if isinstance(config, TTMConfig) else granite_r3_values(config, original)
     names = _names(checkpoint.weights, config)
     tensors = {names[name]: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
@@ -151,12 +147,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return values
 
 
-def _names(names: Iterable[str], config: GraniteConfig) -> dict[str, str]:
+def _names(names: Iterable[str], config: TTMConfig | TTMR3Config | DecomposedTTMConfig) -> dict[str, str]:
     """Granite's name for each of ours."""
     return granite_names(names, config) if isinstance(config, TTMConfig) else granite_r3_names(names, config)
 
 
-def _ours(tensors: Mapping[str, Tensor], config: GraniteConfig) -> dict[str, Tensor]:
+def _ours(tensors: Mapping[str, Tensor], config: TTMConfig | TTMR3Config | DecomposedTTMConfig) -> dict[str, Tensor]:
     """The tensors by our names; all of the model's, and no others."""
     with torch.device("meta"):
         expected = {name: tuple(value.shape) for name, value in new_module(config).state_dict().items()}

@@ -159,7 +159,7 @@ class PatchSLSTMForecaster(PanelForecaster):
         super()._update(y, X, update_params)
         if self._stream is None:
             return self
-        after, patch_length = self._panel.histories, self.checkpoint_.config.patch_length
+        after, patch_length = self._panel.histories, self._module().config.patch_length
         n_new = {len_after - n_read for len_after, n_read in zip(map(_length, after), self._n_read, strict=False)}
         if not _goes_on(before, after) or len(n_new) > 1:
             self._begin()
@@ -178,9 +178,8 @@ class PatchSLSTMForecaster(PanelForecaster):
         if self._stream is not None and is_up_to_date and horizon <= module.longest_pass:
             quantiles = forecast_stream(module, self._stream, horizon, levels=wanted)
         else:
-            readings = {"readings": self.readings_} if self.effort == "best" else {}
             quantiles = forecast_series(
-                module, histories, horizon, levels=wanted, effort=self.effort, **readings, **self._how()
+                module, histories, horizon, levels=wanted, effort=self.effort, readings=self.readings_, **self._how()
             )
         return [part[:, asked - 1, :-1] for part, asked in zip(quantiles, steps, strict=True)]
 
@@ -207,6 +206,7 @@ class PatchSLSTMForecaster(PanelForecaster):
                 )
             return checkpoint
         config = preset_config(ARCHITECTURE, self.config) if isinstance(self.config, str) else self.config
+        assert config is not None  # one of the two is given
         if self.fit_strategy == "zero-shot":
             warnings.warn(
                 "the weights are random and fit trains nothing: the forecasts mean nothing; use"

@@ -42,7 +42,8 @@ class SLSTMState(NamedTuple):
     def blank(cls, n_heads: int, n_rows: int, width: int, like: Tensor) -> SLSTMState:
         """The state that has seen nothing."""
         shape = (n_heads, n_rows, width)
-        return cls(*(like.new_zeros(shape) for _ in range(3)), like.new_full(shape, -torch.inf))
+        hidden, cell, normaliser = (like.new_zeros(shape) for _ in range(3))
+        return cls(hidden, cell, normaliser, like.new_full(shape, -torch.inf))
 
     def rows(self, rows: Tensor | slice) -> SLSTMState:
         """The state of some rows of the batch."""
@@ -105,7 +106,7 @@ class SLSTM(nn.Module):
             raw = self._project(x.to(self.input_weight.dtype)).to(dtype)
             if state is None:
                 state = SLSTMState.blank(self.n_heads, n_rows, self.size, raw)
-            hidden, after = recur(raw, self.recurrent_weight.to(dtype), state, fresh=fresh)
+            hidden, after = recur(raw, self.recurrent_weight.to(dtype), state, fresh=fresh, overwrites=True)
         return hidden.transpose(1, 2).flatten(2), after
 
     def _project(self, x: Tensor) -> Tensor:
@@ -119,7 +120,12 @@ class SLSTM(nn.Module):
 
 
 def recur(
-    raw: Tensor, weight: Tensor, state: SLSTMState, *, fresh: Mapping[int, Tensor] | None = None
+    raw: Tensor,
+    weight: Tensor,
+    state: SLSTMState,
+    *,
+    fresh: Mapping[int, Tensor] | None = None,
+    overwrites: bool = False,
 ) -> tuple[Tensor, SLSTMState]:
     """The recurrence alone.
 
@@ -133,6 +139,8 @@ def recur(
         Before the first step. Gradients do not reach it, nor leave through the state that is returned.
     fresh
         Rows that begin anew before a step, ``{step: integer rows}``.
+    overwrites
+        Whether ``raw`` may be used up where no gradient is taken, which saves a copy in every step.
 
     Returns
     -------
@@ -145,8 +153,9 @@ def recur(
         return hidden, SLSTMState(*after)
     memory = _Memory(state)
     hidden = raw.new_empty(raw.shape[0], *raw.shape[2:])
-    matrices, gates = weight.flatten(0, 1), torch.empty_like(raw[0])
+    matrices, spare = weight.flatten(0, 1), torch.empty_like(raw[0])
     for step in range(len(raw)):
+        gates = raw[step] if overwrites else spare
         memory.forget(fresh.get(step))
         memory.read(raw[step], matrices, gates)
         memory.advance(gates, hidden[step])
@@ -163,7 +172,8 @@ class _Memory:
         self.addends = torch.ones_like(self.sums)  # tanh(z), and 1 for the normaliser
 
     def state(self) -> SLSTMState:
-        return SLSTMState(self.hidden.clone(), *self.sums.unbind(), self.stabiliser)
+        cell, normaliser = self.sums.unbind()
+        return SLSTMState(self.hidden.clone(), cell, normaliser, self.stabiliser)
 
     def forget(self, rows: Tensor | None) -> None:
         """Begin anew in these rows."""
@@ -178,7 +188,7 @@ class _Memory:
         torch.baddbmm(raw.flatten(0, 1), heads, matrices, out=gates.view(-1, *gates.shape[2:]))
 
     def advance(self, gates: Tensor, hidden: Tensor, closing: Tensor | None = None) -> None:
-        """One step: ``gates`` become their activations, ``hidden`` the new hidden state.
+        """One step: ``gates`` become their activations (the third goes to ``addends``), ``hidden`` the new state.
 
         Into ``closing``, where it is given, goes the slope of ``log sigmoid`` at the forget gate.
         """
@@ -190,9 +200,8 @@ class _Memory:
         torch.add(log_forget, self.stabiliser, out=f)
         torch.maximum(i, f, out=self.stabiliser)
         gates[:2].sub_(self.stabiliser).exp_()
-        z.tanh_()
+        torch.tanh(z, out=self.addends[0])
         o.sigmoid_()
-        self.addends[0] = z
         self.sums.mul_(f).addcmul_(self.addends, i)
         torch.div(self.sums[0], self.sums[1], out=hidden).mul_(o)
         self.hidden = hidden
@@ -205,9 +214,7 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, raw: Tensor, weight: Tensor, fresh: dict[int, Tensor], *state: Tensor
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, raw: Tensor, weight: Tensor, fresh: dict[int, Tensor], *state: Tensor) -> tuple[Tensor, ...]:
         memory = _Memory(SLSTMState(*state))
         matrices = weight.flatten(0, 1)
         gates = torch.empty_like(raw)
@@ -219,6 +226,7 @@ class _Recurrence(torch.autograd.Function):
             memory.forget(fresh.get(step))
             memory.read(raw[step], matrices, gates[step])
             memory.advance(gates[step], hidden[step], closing[step])
+            gates[step, 2] = memory.addends[0]
             sums[step + 1] = memory.sums
         after = memory.state()
         ctx.save_for_backward(weight, gates, closing, hidden, sums, state[0])
@@ -228,7 +236,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         weight, gates, closing, hidden, sums, first = ctx.saved_tensors
         transposed = weight.flatten(0, 1).mT
         slopes = torch.empty_like(gates)  # of the loss, with respect to the gates before their activations

@@ -115,14 +115,15 @@ class PatchSLSTM(nn.Module):
         ConfigError
             If any other argument is given: this architecture has no use for it.
         """
-        refuse_unusable_inputs(
-            "PatchSLSTM",
+        scaled, scale = self.forecast_scaled(
+            context,
+            observed,
             resolution=resolution,
             covariates=covariates,
             covariates_observed=covariates_observed,
             static=static,
         )
-        return self.forecast(context, observed, horizon=self.prediction_length)
+        return self._unscaled(scaled, scale)
 
     def forecast(self, context: Tensor, observed: Tensor, *, horizon: int) -> Forecast:
         """The next ``horizon`` steps, in one pass; ``context`` and ``observed`` as in :meth:`forward`.
@@ -136,27 +137,14 @@ class PatchSLSTM(nn.Module):
         return self._unscaled(scaled, scale)
 
     def forecast_scaled(
-        self,
-        context: Tensor,
-        observed: Tensor,
-        *,
-        horizon: int | None = None,
-        resolution: Tensor | None = None,
-        covariates: Tensor | None = None,
-        covariates_observed: Tensor | None = None,
-        static: Tensor | None = None,
+        self, context: Tensor, observed: Tensor, *, horizon: int | None = None, **further: Tensor | None
     ) -> tuple[Tensor, ScaleState]:
         """The head's output in scaled units, ``(batch, channel, horizon, quantile)``, and the scaling.
 
-        What a training loss compares: quantiles here may still cross.
+        What a training loss compares: quantiles here may still cross. ``further`` inputs are refused, as in
+        :meth:`forward`.
         """
-        refuse_unusable_inputs(
-            "PatchSLSTM",
-            resolution=resolution,
-            covariates=covariates,
-            covariates_observed=covariates_observed,
-            static=static,
-        )
+        refuse_unusable_inputs("PatchSLSTM", **further)
         horizon = self.prediction_length if horizon is None else horizon
         n_ahead = self._count_patches(horizon)
         values, weight, scale = self.scale(context, observed)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from ttm_sk.errors import ConfigError
 from ttm_sk.models.frozen_config import FrozenConfig
+from ttm_sk.models.ttm_checks import numbers
 from ttm_sk.models.ttm_config import DEFAULT_LEVELS
 from ttm_sk.models.ttm_r3_config import PlainInputs
 
@@ -74,8 +75,7 @@ class PatchSLSTMConfig(PlainInputs, FrozenConfig):
     is_fixed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.levels, list):
-            object.__setattr__(self, "levels", tuple(self.levels))
+        object.__setattr__(self, "levels", numbers("levels", self.levels, float))
         self.check_types()
         for name in (*COUNTS, "expanded_width"):
             if getattr(self, name) < 1:
@@ -98,9 +98,8 @@ class PatchSLSTMConfig(PlainInputs, FrozenConfig):
 
     def _check_levels(self) -> None:
         levels = self.levels
-        is_number = all(isinstance(level, float) for level in levels)
-        if not is_number or list(levels) != sorted(set(levels)) or 0.5 not in levels:
-            raise ConfigError(f"levels={levels} must be numbers that ascend, with 0.5 among them")
+        if list(levels) != sorted(set(levels)) or 0.5 not in levels:
+            raise ConfigError(f"levels={levels} must ascend, with 0.5 among them")
         if not 0 < levels[0] <= levels[-1] < 1:
             raise ConfigError(f"levels={levels} must lie inside (0, 1)")
 

@@ -34,7 +34,7 @@ def scaled_loss(module: TTM, batch: Batch) -> Tensor:
     return _scaled_difference(module, batch, output[:, :, : batch.target.shape[-1]], state)
 
 
-def rolled_loss(module: TTM, batch: Batch) -> Tensor:
+def rolled_loss(module: Any, batch: Batch) -> Tensor:
     """:func:`scaled_loss` for a target of any length: beyond the module's own horizon its median is fed back.
 
     For examining, not for training: nothing is learnt through what was fed back.
