@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -237,3 +238,8 @@ def test_when_bundled_weights_are_opened_then_they_are_a_small_file_that_fits_it
     assert path.stat().st_size < 5_000_000
     assert load_checkpoint("ttm-tiny").n_parameters < 1_000_000
     assert load_checkpoint(copy).hash == load_checkpoint("ttm-tiny").hash
+
+
+def test_when_a_checkpoint_is_copied_then_it_is_the_same_value():
+    checkpoint = make_checkpoint()
+    assert copy.deepcopy({"weights": checkpoint})["weights"] is checkpoint

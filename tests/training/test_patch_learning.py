@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -73,10 +75,10 @@ def test_when_it_is_pretrained_then_it_goes_through_the_same_door():
 def test_when_a_draft_is_distilled_then_more_of_it_is_kept():
     target = learn_patches(TINY, [WAVE], settings=PatchLearning(n_steps=60, batch_size=16, peak=5e-3), is_quiet=True)
     before = random_checkpoint(TINY.draft(0.5, is_stochastic=True))
-    settings = DistillSettings(n_steps=120, batch_size=16, peak=1e-2)
+    settings = DistillSettings(n_steps=100, batch_size=16, peak=1e-2)
     after = distill(target, before, [WAVE], settings=settings, is_quiet=True)
     ttm = small_config(context_length=96, prediction_length=24, levels=(), head_width=0, scaling="std")
-    other = distill(target, ttm, [WAVE], settings=settings, is_quiet=True)
+    other = distill(target, ttm, [WAVE], settings=replace(settings, n_steps=60), is_quiet=True)
     context = torch.from_numpy(np.stack([WAVE[i : i + 96] for i in range(0, 400, 40)])[:, None].astype(np.float32))
 
     def acceptance(draft) -> float:

@@ -68,6 +68,10 @@ class Checkpoint:
     def __hash__(self) -> int:
         return hash(self.hash)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoint:
+        """Itself: a value that nothing changes need not be copied, and estimators copy their parameters often."""
+        return self
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the weights: the name by which results refer to them."""

@@ -68,6 +68,7 @@ class SpeculativeForecaster(PatchForecaster):
     --------
     >>> from sktime.datasets import load_airline
     >>> from ttm_sk import SpeculativeForecaster
+    >>> from ttm_sk.models.timer_xl import TimerXLConfig
     >>> from ttm_sk.training.patch_learning import random_checkpoint
     >>> target = random_checkpoint(TimerXLConfig.tiny())
     >>> forecaster = SpeculativeForecaster(target, draft=target).fit(load_airline())

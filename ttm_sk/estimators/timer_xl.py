@@ -146,4 +146,5 @@ class TimerXLForecaster(PatchForecaster):
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Parameters for sktime's own checks: a tiny model of random weights."""
-        return [{"model_path": hashed_checkpoint(TimerXLConfig.tiny()), "n_samples": 5, "sigma": 0.5}]
+        tiny = hashed_checkpoint(TimerXLConfig.tiny())
+        return [{"model_path": tiny}, {"model_path": tiny, "n_samples": 5, "sigma": 0.5, "random_state": 3}]

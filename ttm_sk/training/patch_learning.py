@@ -72,11 +72,12 @@ def random_checkpoint(config: AnyConfig, *, seed: int = 0) -> Checkpoint:
     Examples
     --------
     >>> random_checkpoint(TimerXLConfig.tiny()).n_parameters
-    2584
+    2536
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Checkpoint(config, new_module(config).state_dict(), {"random": {"seed": seed}})
+        weights = {name: value.clone() for name, value in new_module(config).state_dict().items()}
+    return Checkpoint(config, weights, {"random": {"seed": seed}})
 
 
 def learn_patches(
