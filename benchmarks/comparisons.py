@@ -50,7 +50,7 @@ def long_horizon_table() -> str:
         f"{MODELS[model]} {_weights(part['weights'], model=model)}"
         for model, part in results.groupby("model", sort=False)
     ]
-    return f"{markdown_table(text)}\n\nWeights: {', '.join(hashes)}."
+    return f"{markdown_table(text)}\n\nWeights: {', '.join(hashes)}.{_estimates(results)}"
 
 
 def _measured(results: pd.DataFrame) -> pd.Series:
@@ -58,6 +58,15 @@ def _measured(results: pd.DataFrame) -> pd.Series:
     rows = results.set_index(["dataset", "horizon"])
     marks = rows["stride"].gt(1).map({True: "~", False: ""})
     return marks + rows["mse"].map(_figure) + " / " + rows["mae"].map(_figure)
+
+
+def _estimates(results: pd.DataFrame) -> str:
+    """Which windows stand for all, where that is marked."""
+    some = results[results["stride"] > 1].drop_duplicates(["model", "effort", "dataset", "stride"])
+    taken = [
+        f"{MODELS[row.model]}, {row.effort}, {row.dataset}: every {row.stride}th window" for row in some.itertuples()
+    ]
+    return f" `~`: {'; '.join(taken)}." if taken else ""
 
 
 def _weights(column: pd.Series, *, model: str) -> str:

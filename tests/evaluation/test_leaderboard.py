@@ -160,8 +160,8 @@ def test_when_folders_say_what_tasks_cost_then_the_report_does(tmp_path):
     assert costs.loc[("mine", "ett1/H/long")].tolist() == [2.25, 2000.0]
     report = markdown_report(own, costs=costs)
     assert "| task | forecasts | **mine** |" in report
-    assert "| ett1/H/long | 2,000 | 2.2 |" in report
-    assert "| all | 6,000 | 7.0 |" in report
+    assert "| ett1/H/long | 2,000 | 2.25 |" in report
+    assert "| all | 6,000 | 7.00 |" in report
 
 
 def test_when_a_folder_has_no_runs_then_nothing_is_said_of_costs(tmp_path):

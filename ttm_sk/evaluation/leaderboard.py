@@ -229,7 +229,7 @@ def _seconds(costs: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     seconds = seconds[list(dict.fromkeys(costs.index.get_level_values("model")))].rename(columns="**{}**".format)
     seconds.insert(0, "forecasts", counts.max(axis=1))
     seconds.loc["all"] = seconds.sum(skipna=False)
-    text = seconds.map(lambda value: "" if pd.isna(value) else f"{value:,.1f}")
+    text = seconds.map(lambda value: "" if pd.isna(value) else f"{value:,.2f}")
     return text.assign(forecasts=[f"{count:,.0f}" for count in seconds["forecasts"]]).rename_axis("task")
 
 
