@@ -11,7 +11,7 @@ LEVELS = (0.5,)
 
 
 def constants(values: dict[str, float], seen: list[int] | None = None):
-    def prepare(name, histories):
+    def prepare(name, histories, series):
         if seen is not None:
             seen.append(histories[0].shape[1])
         if name == "picky":

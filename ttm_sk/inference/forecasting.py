@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from ttm_sk.checkpoints.architectures import AnyModule
+from ttm_sk.data.known import Known, driver_window
 from ttm_sk.data.padding import pad, refuse_unusable
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
@@ -17,7 +19,7 @@ from ttm_sk.inference.resolution import ReadingMixture, select
 from ttm_sk.inference.symmetry import sign_symmetric
 from ttm_sk.inference.torch_step import torch_step
 
-__all__ = ["EFFORTS", "check_effort", "forecast_series", "select_readings"]
+__all__ = ["EFFORTS", "check_effort", "forecast_known", "forecast_series", "select_readings"]
 
 EFFORTS = ("plain", "fast", "best")
 
@@ -45,6 +47,7 @@ def forecast_series(
     batch_size: int = 256,
     context_length: int | None = None,
     resolution: int | None = None,
+    known: Sequence[Known] | None = None,
 ) -> np.ndarray:
     """Quantiles of what follows each history, all histories in one batch.
 
@@ -71,6 +74,9 @@ def forecast_series(
     resolution
         Token of the pace of all histories (:func:`~ttm_sk.data.frequency.resolution_token`), for a model with a
         resolution prefix.
+    known
+        For each history its drivers, at least ``horizon`` steps beyond its end, and its static categories, for a model
+        that uses them. ``"best"`` cannot: a coarser reading has no drivers.
 
     Returns
     -------
@@ -80,8 +86,8 @@ def forecast_series(
     Raises
     ------
     ConfigError, DataError, HorizonError
-        For an unknown effort or level, a history without a value, a horizon or context length below 1, or readings for
-        another effort than ``"best"``.
+        For an unknown effort or level, a history without a value, a horizon or context length below 1, readings for
+        another effort than ``"best"``, or what is known for that one.
 
     Examples
     --------
@@ -95,15 +101,64 @@ def forecast_series(
         raise ConfigError(f"readings are for effort='best', found effort={effort!r}; leave one of them out")
     _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
     _check_feedback(module, horizon)
+    if known is not None and effort == "best":
+        raise ConfigError("effort='best' reads series in ways that have no drivers; use 'fast' or 'plain'")
     rows = _with_channels(histories)
-    fans = _fans(module, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
-    known = module.levels or (0.5,)
+    fans = _fans(
+        module,
+        effort=effort,
+        batch_size=batch_size,
+        context_length=context_length,
+        resolution=resolution,
+        known=known,
+    )
+    own = module.levels or (0.5,)
     if effort == "best":
         chosen = readings or _select(module, fans, rows, horizon, context_length)
         fans = chosen.of(fans, seen=_seen(module, context_length))
         rows = [row[:, -(context_length or 0) :] for row in rows]
-    quantiles = at_levels(fans(rows, horizon), known=known, wanted=levels)
+    quantiles = at_levels(fans(rows, horizon), known=own, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
+
+
+def forecast_known(
+    module: AnyModule,
+    histories: Sequence[np.ndarray],
+    horizon: int,
+    *,
+    known: Sequence[Known] | None,
+    **options: Any,
+) -> np.ndarray:
+    """:func:`forecast_series` with what the model can use of ``known``, where it was trained on one channel at a time.
+
+    Parameters
+    ----------
+    histories
+        Arrays ``(channel, time)``.
+    known
+        For each history; what the model has no use for is left out.
+    options
+        As in :func:`forecast_series`.
+
+    Returns
+    -------
+    ndarray
+        Float64 ``(series, channel, horizon, level)``.
+    """
+    config = module.config
+    if known is None or not (config.covariate_channels or config.static_sizes):
+        return forecast_series(module, histories, horizon, **options)
+    n_channels = histories[0].shape[0]
+    n_targets = config.n_channels - len(config.covariate_channels)
+    n_rows = 1 if n_targets == n_channels else n_channels  # channels that are rows of their own
+    rows = [part for history in histories for part in np.split(history, n_rows)]
+    usable = [
+        Known(series.drivers if config.covariate_channels else None, series.static if config.static_sizes else None)
+        for series in known
+        for _ in range(n_rows)
+    ]
+    found = forecast_series(module, rows, horizon, known=usable, **options)
+    return found.reshape(len(histories), n_channels, *found.shape[2:])
 
 
 def select_readings(
@@ -153,17 +208,23 @@ def _seen(module: AnyModule, context_length: int | None) -> int:
 
 
 def _fans(
-    module: AnyModule, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None
+    module: AnyModule,
+    *,
+    effort: str,
+    batch_size: int,
+    context_length: int | None,
+    resolution: int | None,
+    known: Sequence[Known] | None = None,
 ) -> Fans:
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
-    known = module.levels or (0.5,)
+    own = module.levels or (0.5,)
     longest = _seen(module, context_length)
     step = torch_step(module, batch_size=batch_size, device=_device_of(module), resolution=resolution)
     paths = [0.5]
     if effort != "plain":
-        _check_symmetric(known)
+        _check_symmetric(own)
         step = sign_symmetric(step)
-        paths = [level for level in rollout.FIVE_PATHS if level in known]
+        paths = [level for level in rollout.FIVE_PATHS if level in own]
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
         padded = pad(
@@ -178,12 +239,33 @@ def _fans(
             padded.observed,
             horizon=horizon,
             context_length=longest,
-            levels=known,
+            levels=own,
             paths=paths,
+            beside=None if known is None else _beside(known, histories, n_future=module.prediction_length),
         )
         return padded.restore(scaled)
 
     return fans
+
+
+def _beside(known: Sequence[Known], histories: Sequence[np.ndarray], *, n_future: int) -> rollout.Beside:
+    """What each pass is given besides the past: drivers around the step at which it begins, and static categories."""
+
+    def given(n_past: int, n_before: int) -> dict[str, np.ndarray]:
+        found = {}
+        if known[0].drivers is not None:
+            ends = [history.shape[1] + n_before for history in histories]
+            windows = [
+                driver_window(series.drivers, end, n_past=n_past, n_future=n_future)
+                for series, end in zip(known, ends, strict=True)
+                if series.drivers is not None
+            ]
+            found["covariates"] = np.stack(windows)
+        if known[0].static is not None:
+            found["static"] = np.stack([series.static for series in known if series.static is not None])
+        return found
+
+    return given
 
 
 def _with_channels(histories: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
@@ -204,7 +286,7 @@ def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) 
 
 def _check_feedback(module: AnyModule, horizon: int) -> None:
     config = module.config
-    is_partial = 0 < len(config.target_channels) < config.n_channels
+    is_partial = 0 < len(config.target_channels) < config.n_channels - len(config.covariate_channels)
     if is_partial and horizon > module.prediction_length:
         raise HorizonError(
             f"found a horizon of {horizon} steps; this model forecasts {len(config.target_channels)} of its"

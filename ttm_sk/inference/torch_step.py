@@ -23,26 +23,28 @@ def torch_step(module: ForecastModule, *, batch_size: int, device: torch.device,
     A point forecast becomes a quantile axis of length one. ``resolution`` is the token of all rows, for a module with a
     resolution prefix. A module that ``wants_filled_gaps`` is given the last observed value in every gap; one that
     ``wants_own_length`` is given each history without the pad in front of it, rows of one length together, so that a
-    row's forecast does not depend on its batch.
+    row's forecast does not depend on its batch. What the step is given by name besides, such as covariates, a row for
+    each row, goes to the module.
     """
     is_filled = getattr(module, "wants_filled_gaps", False)
     is_own_length = getattr(module, "wants_own_length", False)
 
-    def one_pass(past: Tensor, observed: Tensor) -> np.ndarray:
+    def one_pass(past: Tensor, observed: Tensor, given: dict[str, Tensor]) -> np.ndarray:
         if is_filled:
             past = carry_forward(past, observed)
         if is_own_length:
             past, observed = (_at_least(SHORTEST_TREND, part) for part in (past, observed))
         tokens = None if resolution is None else torch.full((len(past),), resolution, device=device)
-        result = module(past, observed, resolution=tokens)
+        result = module(past, observed, resolution=tokens, **given)
         return (result.mean[..., None] if result.quantiles is None else result.quantiles).cpu().numpy()
 
-    def step(context: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    def step(context: np.ndarray, observed: np.ndarray, **given: np.ndarray) -> np.ndarray:
         parts, order = [], []
         with torch.inference_mode():
             for rows, start in _groups(observed, batch_size, by_length=is_own_length):
-                past = (torch.from_numpy(part[rows][..., start:]).to(device) for part in (context, observed))
-                parts.append(one_pass(*past))
+                past, flags = (torch.from_numpy(part[rows][..., start:]).to(device) for part in (context, observed))
+                more = {name: torch.from_numpy(values[rows]).to(device) for name, values in given.items()}
+                parts.append(one_pass(past, flags, more))
                 order.append(rows)
         return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 

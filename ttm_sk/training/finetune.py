@@ -20,7 +20,7 @@ from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.models.ttm import TTM, TTMConfig
 from ttm_sk.training.early_stopping import Callback, EarlyStopping, examine
-from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers
+from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers, with_static
 from ttm_sk.training.loop import LoopSettings, train
 from ttm_sk.training.objectives import rolled_loss, scaled_loss
 from ttm_sk.training.rate_finder import find_rate
@@ -133,7 +133,8 @@ def finetune(
         What to begin with.
     windows
         Windows to learn from, or the series themselves: arrays ``(time,)`` or ``(channel, time)``, NaN = not observed.
-        Windows with drivers give the result an exogenous mixer; its module then needs ``covariates``.
+        Windows with drivers give the result an exogenous mixer, those with static categories an embedding of them;
+        its module then needs ``covariates``, or ``static``.
     trainable
         ``"head"``, ``"minimal"`` (decoder and head), ``"bias"``, ``"adapter"`` (low-rank) or ``"full"``.
     validation
@@ -172,17 +173,7 @@ def finetune(
     settings = settings or FineTuneSettings()
     check_trainable(trainable)
     windows = _as_windows(checkpoint, windows, settings)
-    start = checkpoint
-    if settings.mixes_channels:
-        start = with_channel_mixing(checkpoint, windows.n_channels, seed=settings.seed)
-    if windows.drivers is not None and not _config_of(checkpoint).covariate_channels:
-        start = with_drivers(
-            start,
-            len(windows.drivers[0]),
-            n_targets=windows.n_channels,
-            horizon=windows.prediction_length,
-            seed=settings.seed,
-        )
+    start = _grown(checkpoint, windows, settings)
     training, held_back = _parts(windows, validation, settings)
     run = _Run(start, training, held_back, settings, device=device)
     run.learn(trainable, also=new_parts(checkpoint, start), callbacks=callbacks, is_quiet=is_quiet)
@@ -190,6 +181,28 @@ def finetune(
     note = run.outcome | {"trainable": trainable, "settings": asdict(settings), "version": __version__}
     logger.info("fine-tuning (%s): %s", trainable, note["outcome"])
     return Checkpoint(start.config, weights, _provenance(checkpoint, note), checkpoint.calibration)
+
+
+def _grown(checkpoint: Checkpoint, windows: WindowDataset, settings: FineTuneSettings) -> Checkpoint:
+    """The checkpoint with the parts that these windows and settings need and it lacks."""
+    config, seed = _config_of(checkpoint), settings.seed
+    sizes: tuple[int, ...] = ()
+    if windows.static is not None and not config.static_sizes:
+        sizes = tuple(int(size) for size in windows.static.max(axis=0) + 1)
+    if windows.drivers is not None and not config.covariate_channels:
+        if settings.mixes_channels:
+            raise ConfigError("drivers are mixed in behind the head, channels before it: give one of them alone")
+        return with_drivers(
+            checkpoint,
+            len(windows.drivers[0]),
+            n_targets=windows.n_channels,
+            horizon=windows.prediction_length,
+            static_sizes=sizes,
+            seed=seed,
+        )
+    if sizes:
+        return with_static(checkpoint, sizes, n_channels=windows.n_channels, seed=seed)
+    return with_channel_mixing(checkpoint, windows.n_channels, seed=seed) if settings.mixes_channels else checkpoint
 
 
 def _as_windows(
