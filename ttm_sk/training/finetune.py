@@ -32,6 +32,7 @@ __all__ = ["FineTuneSettings", "finetune"]
 logger = logging.getLogger(__name__)
 
 NEARLY_ALL = 0.8  # of the gain: the smallest share of what was learnt that has it is kept, as it is the safest
+MIXER_PEAK = 0.06  # the exogenous mixer begins at zero and maps standardised values: it has far to go, and may
 BLENDS = (0.125, 0.25, 0.5, 0.75, 1.0)  # shares of what was learnt, of which the validation part chooses
 
 
@@ -297,6 +298,7 @@ class _Run:
             )
             with _dropout(module, settings.head_dropout):
                 peak = settings.peak or find_rate(module, self._batch, scaled_loss, loop, n_steps=min(30, n_steps))
+                loop = replace(loop, faster={"forecast_mixing.": max(1.0, MIXER_PEAK / peak)})
                 result = train(
                     module, self._batch, scaled_loss, OneCycle(peak, n_steps), loop, after_step=watch, is_quiet=is_quiet
                 )
@@ -318,7 +320,8 @@ class _Run:
         for blend in BLENDS:
             self.module.load_state_dict(_between(start.weights, learnt, blend))
             losses[blend] = self._examine()
-        gain = (1 - NEARLY_ALL) * losses[0.0] + NEARLY_ALL * min(losses.values())
+        nearly_all = 1.0 if self.training.drivers is not None else NEARLY_ALL  # half a driver's effect is too little
+        gain = (1 - nearly_all) * losses[0.0] + nearly_all * min(losses.values())
         blend = min(share for share, loss in losses.items() if loss <= gain)
         self.outcome |= {"blend": blend, "validation_loss": losses[blend], "outcome": _in_words(blend, losses)}
         return _between(start.weights, learnt, blend)
