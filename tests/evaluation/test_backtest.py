@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sktime.forecasting.base import BaseForecaster
 from strategies import random_module, small_config
 
 from ttm_sk import TTMForecaster
@@ -29,7 +30,7 @@ def small() -> TTMForecaster:
 class Failing(BaseForecaster):
     """A forecaster of another package that gives up."""
 
-    _tags = {"y_inner_mtype": "pd.DataFrame", "requires-fh-in-fit": False}  # noqa: RUF012
+    _tags = {"y_inner_mtype": "pd.DataFrame", "requires-fh-in-fit": False}
 
     def _fit(self, y, X, fh):
         raise RuntimeError("not on these series")
@@ -89,8 +90,8 @@ def test_when_a_classical_method_fails_then_the_rest_goes_on_and_it_is_said():
     result = backtest({"Theta": Failing(), "ours": small()}, weeks(), horizon=7, n_windows=2, season=7)
     assert result.failures == {"Theta": "RuntimeError: not on these series"}
     assert set(result.scores["method"]) == {NAIVE, "ours"}
-    with pytest.raises(DataError):
-        backtest({"ours": small()}, weeks() * np.inf, horizon=7, n_windows=2, season=7)
+    with pytest.raises(ConfigError, match="unknown effort"):
+        backtest({"ours": TTMForecaster(effort="some")}, weeks(), horizon=7, n_windows=2, season=7)
 
 
 def test_when_windows_do_not_fit_then_the_error_says_so():

@@ -23,6 +23,7 @@ __all__ = ["Driven", "DrivenFit", "forecast_driven", "without_effects"]
 
 RIDGE_ZERO_SHOT, RIDGE, MIXER, BOTH = "ridge, zero-shot", "ridge", "mixer", "ridge and mixer"
 N_WINDOWS = 8  # of the backtest that chooses a way
+MOST_EXAMINED = 64  # validation windows of what is trained for that backtest alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +101,15 @@ class DrivenFit:
         ways = [RIDGE_ZERO_SHOT, RIDGE]
         if not (self.settings.mixes_channels or self.checkpoint.config.is_fixed or self.effort == "best"):
             ways += [MIXER, BOTH] if has_effects else [MIXER]
+        most = min(MOST_EXAMINED, self.settings.validation_windows)
+        quick = replace(self, settings=replace(self.settings, validation_windows=most))
         measured: list[tuple[DriverEffect, ...]] = []  # once for all ways
 
         def prepare(name: str, past: Sequence[np.ndarray], series: Sequence[int]) -> Forecaster:
             beside = [known[i] for i in series]
             if not measured:
                 measured.append(self._measure(past, beside))
-            driven = self._learn(Choice(name, ""), strategy, past, beside, measured[0])
+            driven = quick._learn(Choice(name, ""), strategy, past, beside, measured[0])
             module = driven.checkpoint.build().to(resolve_device(self.device))
             options: dict[str, Any] = {"levels": self._levels, "effort": "plain", **self.how}
             return lambda rows, steps: forecast_driven(
