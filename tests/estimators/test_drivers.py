@@ -83,9 +83,9 @@ def test_when_new_rows_arrive_then_their_drivers_count():
 
 def test_when_a_strategy_trains_then_drivers_count_as_well():
     y, X = data()
-    forecaster = fitted(y, X, fit_strategy="head", fit_steps=2)
+    forecaster = fitted(y, X, model_path=start(), fit_strategy="head", fit_steps=2)
     error = np.abs(forecaster.predict(X=X.loc[FUTURE]) - y.loc[FUTURE]).mean()
-    assert error < 0.6 * np.abs(fitted(y, None).predict() - y.loc[FUTURE]).mean()
+    assert error < 0.6 * np.abs(fitted(y, None, model_path=start()).predict() - y.loc[FUTURE]).mean()
 
 
 @cache
@@ -112,11 +112,12 @@ def test_when_a_strategy_trains_then_what_did_best_with_drivers_on_the_past_is_u
 
 def test_when_nothing_that_trains_is_better_then_the_regression_stays_and_says_so():
     y, X = data()
-    forecaster = fitted(y, X, fit_strategy="bias", fit_steps=1)
+    forecaster = fitted(y, X, model_path=start(), fit_strategy="bias", fit_steps=1)
     assert forecaster.drivers_.chosen == "ridge, zero-shot"
     assert forecaster.strategy_.chosen == "zero-shot"
     assert "bias was not better" in forecaster.strategy_.reason
-    pd.testing.assert_series_equal(forecaster.predict(X=X.loc[FUTURE]), fitted(y, X).predict(X=X.loc[FUTURE]))
+    zero_shot = fitted(y, X, model_path=start())
+    pd.testing.assert_series_equal(forecaster.predict(X=X.loc[FUTURE]), zero_shot.predict(X=X.loc[FUTURE]))
 
 
 def shops(n: int = 6, *, weeks: int = 6) -> tuple[pd.DataFrame, pd.DataFrame]:
