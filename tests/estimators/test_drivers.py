@@ -13,6 +13,7 @@ from strategies import random_module, small_config
 from ttm_sk import TTMForecaster
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.inference import selection
 from ttm_sk.models.ttm import DEFAULT_LEVELS
 
 FH = list(range(1, 13))
@@ -110,7 +111,8 @@ def test_when_a_strategy_trains_then_what_did_best_with_drivers_on_the_past_is_u
     assert np.isfinite(forecaster.predict(fh=[2, 30], X=X.set_axis(HOURS + pd.Timedelta(hours=240)))).all()
 
 
-def test_when_nothing_that_trains_is_better_then_the_regression_stays_and_says_so():
+def test_when_nothing_that_trains_is_better_then_the_regression_stays_and_says_so(monkeypatch):
+    monkeypatch.setattr(selection, "MARGIN", 1.0)  # so that nothing can be better enough
     y, X = data()
     forecaster = fitted(y, X, model_path=start(), fit_strategy="bias", fit_steps=1)
     assert forecaster.drivers_.chosen == "ridge, zero-shot"

@@ -171,7 +171,7 @@ def test_when_series_have_categories_then_what_only_those_tell_is_learnt():
         whole = WindowDataset.from_series(series, context_length=8, prediction_length=8, static=static)
         at_8 = whole.index[whole.index[:, 1] == 8]
         learn, examine = replace(whole, index=at_8[:30]), replace(whole, index=at_8[30:])
-        tuned = tune(start(), learn, validation=examine, trainable="full", peak=0.01)
+        tuned = tune(start(), learn, validation=examine, trainable="full", peak=0.03, most_steps=80)
         assert tuned.config.static_sizes == (() if static is None else (2,))
         losses.append(note(tuned)["validation_loss"])
-    assert losses[0] < 0.7 * losses[1]
+    assert losses[0] < 0.5 * losses[1]
