@@ -96,7 +96,7 @@ class Drivers:
         """
         if X is not None and self.static_columns and set(self.static_columns) <= set(X.columns):
             for series, codes in zip(known, self._static(X, rows, of="the horizon"), strict=True):
-                if not np.array_equal(codes, series.static):
+                if codes is not None and series.static is not None and (codes != series.static).any():
                     raise DataError(f"a static column of X ({self._names_static}) is not what it was in fit")
         if not self._moving:
             return list(known)
