@@ -73,6 +73,7 @@ def compare(name: str, series: np.ndarray, drivers: np.ndarray, strategy: str, a
         row[f"pinball {label}"] = float(metrics.pinball(target=target, quantiles=fan, levels=LEVELS).mean())
         row[f"coverage {label}"] = float(((target >= fan[:, 0]) & (target <= fan[:, -1])).mean())
         row[f"width {label}"] = float((fan[:, -1] - fan[:, 0]).mean())
+        row["way"] = "" if forecaster.drivers_ is None else forecaster.drivers_.chosen
     return row
 
 
@@ -85,18 +86,23 @@ def main() -> None:
     parser.add_argument("--spacing", type=int, default=168 + 24)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--effort", default="plain")
+    parser.add_argument("--case", nargs="+", help="only those whose name contains one of these words")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
     for case in cases(arguments):
+        if arguments.case and not any(word in case[0] for word in arguments.case):
+            continue
         rows += [compare(*case, strategy, arguments) for strategy in arguments.strategy]
         pd.DataFrame(rows).to_csv(arguments.output, index=False)
-    table = pd.DataFrame(rows).groupby(["case", "strategy"], sort=False).mean()
+    found = pd.DataFrame(rows)
+    table = found.groupby(["case", "strategy"], sort=False).mean(numeric_only=True)
     for name in ("mae", "pinball", "width"):
         table[f"{name} ratio"] = table[f"{name} with"] / table[f"{name} without"]
     table["windows"] = arguments.windows
     print(table.T.round(3).to_string())
+    print(found.groupby(["case", "strategy", "way"], sort=False).size().to_string())
 
 
 if __name__ == "__main__":

@@ -55,13 +55,14 @@ def measure(name: str, case: tuple[pd.DataFrame, int, int, int], strategy: str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bikes", type=Path)
+    parser.add_argument("--series", nargs="+", default=["airline", "solar", "bicycles"])
     parser.add_argument("--strategy", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for name, *case in cases(arguments.bikes):
+    for name, *case in (case for case in cases(arguments.bikes) if case[0] in arguments.series):
         for strategy in arguments.strategy:
             rows.append(measure(name, tuple(case), strategy, arguments.steps))
             pd.DataFrame(rows).to_csv(arguments.output, index=False)

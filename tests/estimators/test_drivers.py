@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from strategies import random_module, small_config
 
 from ttm_sk import TTMForecaster
+from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.inference import selection
+from ttm_sk.models.ttm import DEFAULT_LEVELS
 
 FH = list(range(1, 13))
 HOURS = pd.date_range("2024-01-01", periods=252, freq="h")
@@ -79,9 +84,80 @@ def test_when_new_rows_arrive_then_their_drivers_count():
 
 def test_when_a_strategy_trains_then_drivers_count_as_well():
     y, X = data()
-    forecaster = fitted(y, X, fit_strategy="head", fit_steps=2)
+    forecaster = fitted(y, X, model_path=start(), fit_strategy="head", fit_steps=2)
     error = np.abs(forecaster.predict(X=X.loc[FUTURE]) - y.loc[FUTURE]).mean()
-    assert error < 0.6 * np.abs(fitted(y, None).predict() - y.loc[FUTURE]).mean()
+    assert error < 0.6 * np.abs(fitted(y, None, model_path=start()).predict() - y.loc[FUTURE]).mean()
+
+
+@cache
+def start() -> Checkpoint:
+    config = small_config(levels=DEFAULT_LEVELS)
+    return Checkpoint(config, random_module(config).state_dict())
+
+
+def test_when_a_strategy_trains_then_what_did_best_with_drivers_on_the_past_is_used():
+    y, X = data()
+    y = y + 3 * X["degrees"].shift(1, fill_value=0.0)  # a step sees its neighbours' drivers in the mixer alone
+    forecaster = fitted(y, X, model_path=start(), fit_strategy="full", fit_steps=60)
+    scores = forecaster.drivers_.scores
+    assert set(scores) == {"ridge, zero-shot", "ridge", "mixer", "ridge and mixer"}
+    assert forecaster.drivers_.chosen == min(scores, key=scores.get)
+    assert "mixer" in forecaster.drivers_.chosen
+    assert forecaster.checkpoint_.config.covariate_channels == (1, 2)
+    other = X.loc[FUTURE].assign(degrees=4.0)
+    assert (forecaster.predict(X=other) > forecaster.predict(X=X.loc[FUTURE])).mean() > 0.5
+    some = forecaster.predict(fh=[2, 5], X=X.loc[FUTURE].iloc[[1, 4]])
+    assert len(some) == 2
+    assert np.isfinite(forecaster.predict(fh=[2, 30], X=X.set_axis(HOURS + pd.Timedelta(hours=240)))).all()
+
+
+def test_when_nothing_that_trains_is_better_then_the_regression_stays_and_says_so(monkeypatch):
+    monkeypatch.setattr(selection, "MARGIN", 1.0)  # so that nothing can be better enough
+    y, X = data()
+    forecaster = fitted(y, X, model_path=start(), fit_strategy="bias", fit_steps=1)
+    assert forecaster.drivers_.chosen == "ridge, zero-shot"
+    assert forecaster.strategy_.chosen == "zero-shot"
+    assert "bias was not better" in forecaster.strategy_.reason
+    zero_shot = fitted(y, X, model_path=start())
+    pd.testing.assert_series_equal(forecaster.predict(X=X.loc[FUTURE]), zero_shot.predict(X=X.loc[FUTURE]))
+
+
+def shops(n: int = 6, *, weeks: int = 6) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Shops of two regions, which the first week of a fortnight does not tell apart, but the second does."""
+    frames, tables = {}, {}
+    for i in range(n):
+        days = pd.date_range("2024-01-01", periods=14 * weeks, freq="D")
+        lift = np.where(np.arange(len(days)) % 14 < 7, 0.0, 4.0 * (i % 2) - 2.0)
+        frames[i] = pd.DataFrame({"y": lift + 0.1 * np.random.default_rng(i).normal(size=len(days))}, index=days)
+        tables[i] = pd.DataFrame({"region": ["north", "south"][i % 2]}, index=days)
+    return pd.concat(frames, names=["id", "time"]), pd.concat(tables, names=["id", "time"])
+
+
+def test_when_text_differs_between_series_alone_then_training_embeds_it():
+    y, X = shops()
+    forecaster = TTMForecaster(start(), fit_strategy="full", effort="plain", fit_steps=20).fit(y, X=X, fh=FH)
+    assert forecaster.checkpoint_.config.static_sizes == (2,)
+    assert forecaster.drivers_ is None
+    forecast = forecaster.predict()
+    turned = X.assign(region=X["region"].map({"north": "south", "south": "north"}))
+    other = TTMForecaster(start(), fit_strategy="full", effort="plain", fit_steps=20).fit(y, X=turned, fh=FH)
+    assert forecast.shape == other.predict().shape == (72, 1)
+    forecaster.update(y.groupby("id").tail(3), X=X.groupby("id").tail(3))
+    assert np.isfinite(forecaster.predict()).all(axis=None)
+    zero_shot = TTMForecaster(start(), effort="plain").fit(y, X=X, fh=FH)
+    pd.testing.assert_frame_equal(zero_shot.predict(), TTMForecaster(start(), effort="plain").fit(y, fh=FH).predict())
+
+
+def test_when_a_static_column_changes_then_the_error_says_so():
+    y, X = shops(n=2)
+    forecaster = TTMForecaster(start(), effort="plain").fit(y, X=X, fh=FH)
+    days = pd.date_range("2024-03-25", periods=12, freq="D")
+    ahead = pd.concat({i: pd.DataFrame({"region": "north"}, index=days) for i in range(2)}, names=["id", "time"])
+    with pytest.raises(DataError, match="'region'. is not what it was in fit"):
+        forecaster.predict(X=ahead)
+    new = y.groupby("id").tail(12).rename(index=dict(zip(y.loc[0].index[-12:], days, strict=True)), level=1)
+    with pytest.raises(DataError, match="changes within a series"):
+        forecaster.update(new, X=ahead)
 
 
 def test_when_x_is_wrong_then_the_error_says_what_and_where():

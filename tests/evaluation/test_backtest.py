@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sktime.forecasting.base import BaseForecaster
 from strategies import random_module, small_config
 
 from ttm_sk import TTMForecaster
@@ -24,6 +25,15 @@ def weeks(n: int = 8, *, factor: float = 1.0) -> pd.DataFrame:
 def small() -> TTMForecaster:
     config = small_config(levels=DEFAULT_LEVELS)
     return TTMForecaster(Checkpoint(config, random_module(config).state_dict()), effort="plain")
+
+
+class Failing(BaseForecaster):
+    """A forecaster of another package that gives up."""
+
+    _tags = {"y_inner_mtype": "pd.DataFrame", "requires-fh-in-fit": False}
+
+    def _fit(self, y, X, fh):
+        raise RuntimeError("not on these series")
 
 
 def test_when_weeks_repeat_then_seasonal_naive_makes_no_error_at_its_season_alone():
@@ -74,6 +84,14 @@ def test_when_statsmodels_is_there_then_auto_ets_is_a_peer():
     y = weeks() + np.random.default_rng(0).normal(size=(56, 1))
     result = backtest({"AutoETS": classics(7)["AutoETS"]}, y, horizon=7, n_windows=3, season=7)
     assert result.summary().set_index("method").loc["AutoETS", "mase / naive"] < 1
+
+
+def test_when_a_classical_method_fails_then_the_rest_goes_on_and_it_is_said():
+    result = backtest({"Theta": Failing(), "ours": small()}, weeks(), horizon=7, n_windows=2, season=7)
+    assert result.failures == {"Theta": "RuntimeError: not on these series"}
+    assert set(result.scores["method"]) == {NAIVE, "ours"}
+    with pytest.raises(ConfigError, match="unknown effort"):
+        backtest({"ours": TTMForecaster(effort="some")}, weeks(), horizon=7, n_windows=2, season=7)
 
 
 def test_when_windows_do_not_fit_then_the_error_says_so():

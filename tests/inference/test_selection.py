@@ -11,7 +11,7 @@ LEVELS = (0.5,)
 
 
 def constants(values: dict[str, float], seen: list[int] | None = None):
-    def prepare(name, histories):
+    def prepare(name, histories, series):
         if seen is not None:
             seen.append(histories[0].shape[1])
         if name == "picky":
@@ -48,3 +48,15 @@ def test_when_nothing_can_be_compared_then_the_first_one_stays_and_says_so():
     assert "too short" in select(["a"], constants({"a": 0.0}), [np.ones((1, 3))], horizon=4, levels=LEVELS).reason
     silent = select(["a"], constants({"a": 1.0}), [np.ones((1, 40))], horizon=4, levels=LEVELS)
     assert silent.reason.endswith("says nothing")
+
+
+def test_when_a_gain_could_be_chance_then_a_cautious_choice_stays_with_the_first():
+    history = np.concatenate([np.tile([-1.0, 1.0], 44), [0.1] * 4, [0.1] * 4, [1.0] * 4])[None]
+    options = {"horizon": 4, "levels": LEVELS, "n_windows": 3}
+    candidates = constants({"a": 0.0, "b": 0.3})  # worse in two windows, better in the third and on the whole
+    assert select(["a", "b"], candidates, [history], **options).chosen == "b"
+    careful = select(["a", "b"], candidates, [history], is_cautious=True, **options)
+    assert careful.chosen == "a"
+    assert "larger than chance" in careful.reason
+    sure = select(["a", "b"], constants({"a": 0.0, "b": 0.5}), [np.ones((1, 100))], is_cautious=True, **options)
+    assert sure.chosen == "b"

@@ -8,7 +8,7 @@ from strategies import random_module, small_config
 
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
-from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers
+from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers, with_static
 
 
 def test_when_channel_mixing_is_added_then_forecasts_stay_and_the_new_parts_are_named():
@@ -59,3 +59,24 @@ def test_when_drivers_cannot_be_added_then_an_error_says_why():
         with_drivers(source, 0)
     with pytest.raises(ConfigError, match="mixes no channels yet"):
         with_drivers(with_drivers(source, 1), 1)
+
+
+@pytest.mark.parametrize("n_drivers", [0, 2])
+def test_when_static_categories_are_added_then_forecasts_stay_until_the_embedding_learns(n_drivers):
+    config = small_config()
+    source = Checkpoint(config, random_module(config).state_dict())
+    grown = with_drivers(source, 2, static_sizes=(3, 2)) if n_drivers else with_static(source, (3, 2))
+    context = torch.randn(3, 1, 32)
+    observed = torch.ones_like(context, dtype=torch.bool)
+    given = {"covariates": torch.randn(3, 2, 40)} if n_drivers else {}
+    one, other = torch.tensor([[0, 0]] * 3), torch.tensor([[2, 1]] * 3)
+    with torch.no_grad():
+        before = source.build()(context, observed).quantiles
+        module = grown.build()
+        torch.testing.assert_close(module(context, observed, static=one, **given).quantiles, before)
+        for layer in module.decoder:
+            layer.channels.mlp.contract.weight.normal_()
+        found = [module(context, observed, static=codes, **given).quantiles for codes in (one, other)]
+    assert not torch.allclose(*found)
+    with pytest.raises(ConfigError, match="static categories can be added to a TTM with a decoder"):
+        with_static(grown, (2,))

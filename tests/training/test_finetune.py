@@ -160,3 +160,18 @@ def test_when_windows_have_drivers_then_the_mixer_learns_what_they_do():
     assert tuned.config.covariate_channels == (1,)
     assert note(tuned)["zero_shot_loss"] == pytest.approx(note(alone)["zero_shot_loss"], rel=1e-3)
     assert note(tuned)["validation_loss"] < 0.8 * note(alone)["validation_loss"]
+
+
+def test_when_series_have_categories_then_what_only_those_tell_is_learnt():
+    rng = np.random.default_rng(0)
+    kinds = np.arange(40) % 2  # after eight calm steps those of one kind rise and those of the other fall
+    series = np.repeat([[0.0] * 8 + [1.0] * 8], 40, axis=0) * (2 * kinds - 1)[:, None] + 0.1 * rng.normal(size=(40, 16))
+    losses = []
+    for static in (kinds[:, None], None):
+        whole = WindowDataset.from_series(series, context_length=8, prediction_length=8, static=static)
+        at_8 = whole.index[whole.index[:, 1] == 8]
+        learn, examine = replace(whole, index=at_8[:30]), replace(whole, index=at_8[30:])
+        tuned = tune(start(), learn, validation=examine, trainable="full", peak=0.03, most_steps=80)
+        assert tuned.config.static_sizes == (() if static is None else (2,))
+        losses.append(note(tuned)["validation_loss"])
+    assert losses[0] < 0.5 * losses[1]

@@ -79,6 +79,8 @@ def _print(result: Backtest, arguments: argparse.Namespace, *, season: int, know
     print(
         "Lower is better, but for coverage (of the 80 % interval), which should be .8; without one, a point is scored."
     )
+    for name, why in result.failures.items():
+        print(f"left out {name}, which failed: {why}")
     for path in (arguments.output, arguments.plot):
         if path:
             print(f"wrote {path}")

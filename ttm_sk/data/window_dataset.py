@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from ttm_sk.data.known import driver_window
 from ttm_sk.data.padding import Padded, pad
 from ttm_sk.data.windows import Batch, batch_from_arrays
 from ttm_sk.errors import ConfigError, DataError
@@ -209,16 +210,11 @@ class WindowDataset:
         return target
 
     def _covariates(self, chosen: np.ndarray, n_past: int) -> torch.Tensor:
-        """``(batch, covariate, time + horizon)``; before a series begins its first value, after it ends its last."""
+        """``(batch, covariate, time + horizon)``; see :func:`~ttm_sk.data.known.driver_window`."""
         assert self.drivers is not None
-        parts = []
-        for i, cutoff, _ in chosen:
-            wanted = np.arange(cutoff - n_past, cutoff + self.prediction_length)
-            values = self.drivers[i][:, np.clip(wanted, 0, self.drivers[i].shape[1] - 1)]
-            past = values[:, :n_past]
-            loc, scale = past.mean(axis=1, keepdims=True), past.std(axis=1, keepdims=True)
-            parts.append((values - loc) / np.where(scale == 0, 1.0, scale))
-        return torch.from_numpy(np.stack(parts).astype(np.float32))
+        sizes = {"n_past": n_past, "n_future": self.prediction_length}
+        parts = [driver_window(self.drivers[i], cutoff, **sizes) for i, cutoff, _ in chosen]
+        return torch.from_numpy(np.stack(parts))
 
     def _observed(self, index: np.ndarray) -> WindowDataset:
         """The dataset with those of these windows whose target still holds a value."""

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ttm_sk.checkpoints.store import Checkpoint
-from ttm_sk.inference.forecasting import forecast_series
+from ttm_sk.data.known import Known
+from ttm_sk.data.window_dataset import WindowDataset
+from ttm_sk.inference.forecasting import forecast_known
 from ttm_sk.inference.selection import Choice, Forecaster, select
 from ttm_sk.training.finetune import FineTuneSettings, finetune
 from ttm_sk.training.trainable import TRAINABLES
@@ -29,6 +31,7 @@ def adapt(
     effort: str = "plain",
     device: str = "auto",
     resolution: int | None = None,
+    known: Sequence[Known] | None = None,
 ) -> tuple[Checkpoint, Choice]:
     """The checkpoint itself or a fine-tuned one, for all histories together.
 
@@ -45,6 +48,9 @@ def adapt(
         Token of the pace of all histories, for a checkpoint with a resolution prefix.
     effort
         At which ``"auto"`` compares; ``"best"`` compares at ``"fast"``, since readings are chosen after training.
+    known
+        For each history drivers, which an exogenous mixer learns to use, and static categories, which are embedded;
+        None for neither. A mixer is examined up to the checkpoint's own horizon.
 
     Raises
     ------
@@ -55,26 +61,55 @@ def adapt(
     if strategy == "zero-shot":
         return checkpoint, Choice(strategy, "as asked; nothing was trained")
     if strategy != "auto":
-        tuned = finetune(checkpoint, histories, trainable=strategy, settings=settings, device=device, is_quiet=True)
+        windows = histories if known is None else _windows(checkpoint, histories, known, settings)
+        tuned = finetune(checkpoint, windows, trainable=strategy, settings=settings, device=device, is_quiet=True)
         return tuned, Choice(strategy, _outcome(tuned))
     levels = [level for level in checkpoint.config.levels if 0.1 <= level <= 0.9] or [0.5]
 
-    def learn(name: str, past: Sequence[np.ndarray]) -> tuple[Checkpoint, Choice]:
+    def learn(name: str, past: Sequence[np.ndarray], beside: Sequence[Known] | None) -> tuple[Checkpoint, Choice]:
         return adapt(
-            checkpoint, past, strategy=name, settings=settings, horizon=horizon, device=device, resolution=resolution
+            checkpoint,
+            past,
+            strategy=name,
+            settings=settings,
+            horizon=horizon,
+            device=device,
+            resolution=resolution,
+            known=beside,
         )
 
-    def prepare(name: str, past: Sequence[np.ndarray]) -> Forecaster:
-        module = learn(name, past)[0].build()
-        return lambda rows, steps: forecast_series(
-            module, rows, steps, levels=levels, effort="fast" if effort == "best" else effort, resolution=resolution
-        )
+    def prepare(name: str, past: Sequence[np.ndarray], series: Sequence[int]) -> Forecaster:
+        beside = None if known is None else [known[i] for i in series]
+        module = learn(name, past, beside)[0].build()
+        pace = {"effort": "fast" if effort == "best" else effort, "resolution": resolution}
+        return lambda rows, steps: forecast_known(module, rows, steps, known=beside, levels=levels, **pace)
 
     choice = select(AUTO_CANDIDATES, prepare, histories, horizon=horizon, levels=levels)
-    tuned, way = learn(choice.chosen, histories)
+    tuned, way = learn(choice.chosen, histories, known)
     if choice.chosen == "zero-shot":
         return tuned, choice
     return tuned, replace(choice, reason=f"{choice.reason}; {way.reason}")
+
+
+def _windows(
+    checkpoint: Checkpoint, histories: Sequence[np.ndarray], known: Sequence[Known], settings: FineTuneSettings
+) -> WindowDataset:
+    """Windows with what is known beside them; every channel a series of its own unless channels are mixed."""
+    steps = min(checkpoint.config.horizon, settings.horizon or checkpoint.config.horizon)
+    drivers = [
+        series.drivers[:, : history.shape[1]]
+        for series, history in zip(known, histories, strict=True)
+        if series.drivers is not None
+    ]
+    static = [series.static for series in known if series.static is not None]
+    return WindowDataset.from_series(
+        histories,
+        context_length=checkpoint.config.context_length,
+        prediction_length=max(2, steps) if drivers else steps,  # the mixer sees the neighbours of a step
+        is_univariate=not (checkpoint.config.is_fixed or settings.mixes_channels),
+        drivers=drivers or None,
+        static=np.stack(static) if static else None,
+    )
 
 
 def _outcome(tuned: Checkpoint) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import ForecastingHorizon
 
+from ttm_sk.data.known import Known
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.estimators.frames import Panel, from_forecast, steps_ahead
 from ttm_sk.inference.covariates import lagged
@@ -31,11 +32,14 @@ class Drivers:
         Columns of which the future is not known.
     lag
         Steps by which those count later.
+    static_columns
+        Categorical columns that never change within a series of a panel, but from series to series.
     """
 
     categories: dict[Any, tuple[Any, ...] | None]
     past_columns: tuple[Any, ...]
     lag: int
+    static_columns: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, X: pd.DataFrame, *, past_columns: Sequence[Any], lag: int) -> Drivers:
@@ -51,12 +55,72 @@ class Drivers:
             raise ConfigError(f"past_columns names {unknown[0]!r}, which X does not have; found {found}")
         if not len(X.columns):
             raise DataError("found X without columns; leave X out")
-        return cls({name: _categories(X[name]) for name in X.columns}, tuple(past_columns), lag)
+        categories = {name: _categories(X[name]) for name in X.columns}
+        static = tuple(name for name, values in categories.items() if values is not None and _is_static(X[name]))
+        return cls(categories, tuple(name for name in past_columns if name not in static), lag, static)
 
     @property
     def known(self) -> list[Any]:
-        """Columns that are known ahead."""
-        return [name for name in self.categories if name not in self.past_columns]
+        """Columns that are known ahead, and change."""
+        return [name for name in self._moving if name not in self.past_columns]
+
+    @property
+    def _moving(self) -> list[Any]:
+        return [name for name in self.categories if name not in self.static_columns]
+
+    def beside(self, X: pd.DataFrame | None, y: pd.DataFrame) -> list[Known]:
+        """What is known of each instance of ``y`` up to its end.
+
+        Raises
+        ------
+        DataError
+            If X lacks columns or rows, holds missing values, or a static column changes.
+        """
+        past: Sequence[np.ndarray | None] = self.past(X, y) if self._moving else [None] * len(_bounds(y.index))
+        static = self._static(X, y.index, of="y")
+        return [Known(drivers, codes) for drivers, codes in zip(past, static, strict=True)]
+
+    def ahead(
+        self,
+        X: pd.DataFrame | None,
+        rows: pd.Index,
+        steps: Sequence[np.ndarray],
+        *,
+        known: Sequence[Known],
+        unlagged: Sequence[np.ndarray],
+    ) -> list[Known]:
+        """What :meth:`beside` gave, with the drivers of the horizon behind it, up to its last step.
+
+        Steps between, which were not asked for, have the values of the step before that was, or of the first one.
+        Arguments and errors as in :meth:`future`.
+        """
+        if X is not None and self.static_columns and set(self.static_columns) <= set(X.columns):
+            for series, codes in zip(known, self._static(X, rows, of="the horizon"), strict=True):
+                if codes is not None and series.static is not None and (codes != series.static).any():
+                    raise DataError(f"a static column of X ({self._names_static}) is not what it was in fit")
+        if not self._moving:
+            return list(known)
+        found = []
+        for series, part, asked in zip(known, self.future(X, rows, steps, unlagged=unlagged), steps, strict=True):
+            nearest = np.maximum(0, np.searchsorted(asked, np.arange(1, asked.max() + 1), side="right") - 1)
+            both = [drivers for drivers in (series.drivers, part[:, nearest]) if drivers is not None]
+            found.append(Known(np.concatenate(both, axis=1), series.static))
+        return found
+
+    def _static(self, X: pd.DataFrame | None, index: pd.Index, *, of: str) -> Sequence[np.ndarray | None]:
+        """For each instance the numbers of its categories, ``(n_static,)``; None without static columns."""
+        bounds = _bounds(index)
+        if not self.static_columns:
+            return [None] * len(bounds)
+        values = [self._rows(X, index, [name], of=of).argmax(axis=1) for name in self.static_columns]
+        codes = np.stack(values, axis=1)
+        if any((codes[start:stop] != codes[start]).any() for start, stop in bounds):
+            raise DataError(f"a static column of X ({self._names_static}) changes within a series; in fit it did not")
+        return [codes[start] for start, _ in bounds]
+
+    @property
+    def _names_static(self) -> str:
+        return ", ".join(map(repr, self.static_columns))
 
     def past(self, X: pd.DataFrame | None, y: pd.DataFrame) -> list[np.ndarray]:
         """For each instance of ``y`` an array ``(covariate, time)``, a column for every row of it.
@@ -66,7 +130,7 @@ class Drivers:
         DataError
             If X lacks columns or rows, or holds missing values.
         """
-        values = self._rows(X, y.index, list(self.categories), of="y")
+        values = self._rows(X, y.index, self._moving, of="y")
         n_known = self._width(self.known)
         parts = []
         for start, stop in _bounds(y.index):
@@ -167,6 +231,14 @@ def _categories(column: pd.Series) -> tuple[Any, ...] | None:
             " convert it to numbers, or leave it out"
         )
     return tuple(sorted(values, key=str))
+
+
+def _is_static(column: pd.Series) -> bool:
+    """Whether a column of a panel differs between its series, and within none."""
+    if column.index.nlevels == 1 or column.isna().any():
+        return False
+    counts = column.groupby(level=list(range(column.index.nlevels - 1)), observed=True).nunique()
+    return bool((counts == 1).all()) and column.nunique() > 1
 
 
 def _bounds(index: pd.Index) -> list[tuple[int, int]]:

@@ -14,22 +14,19 @@ from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.data.frequency import resolution_token
+from ttm_sk.data.known import Known
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import CheckpointError, ConfigError, DataError
 from ttm_sk.estimators.adaptation import STRATEGIES, adapt
+from ttm_sk.estimators.driven import DrivenFit, forecast_driven, without_effects
 from ttm_sk.estimators.drivers import Drivers, future_rows
 from ttm_sk.estimators.frames import Panel, steps_ahead, to_panel
 from ttm_sk.estimators.panel_forecaster import PanelForecaster
-from ttm_sk.estimators.weights import (
-    check_backend,
-    open_weights,
-    refuse_patch_models,
-    shared_module,
-    shared_runner,
-)
-from ttm_sk.inference.covariates import DriverEffect, measure_effects, widened
-from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
+from ttm_sk.estimators.weights import check_backend, open_weights, refuse_patch_models, shared_runner
+from ttm_sk.inference.covariates import DriverEffect
+from ttm_sk.inference.forecasting import check_effort, select_readings
 from ttm_sk.inference.runner import Runner
+from ttm_sk.inference.selection import Choice
 from ttm_sk.training.finetune import FineTuneSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
 
@@ -97,7 +94,10 @@ class TTMForecaster(PanelForecaster):
         What ``effort="best"`` mixes; ``update`` keeps it.
     effects_ : tuple of DriverEffect
         For each series, what the columns of ``X`` do to it, and the share by which they lower the loss
-        (``effects_[0].gain``); empty without ``X``.
+        (``effects_[0].gain``); empty without ``X``, and where the mixer does without the regression.
+    drivers_ : Choice or None
+        How the columns of ``X`` enter: ``"ridge, zero-shot"``, ``"ridge"``, ``"mixer"`` or ``"ridge and mixer"``, why,
+        and the losses of what was compared; None without them.
 
     Notes
     -----
@@ -106,7 +106,11 @@ class TTMForecaster(PanelForecaster):
     Columns of ``X`` (numbers, or categories as text) explain what the past of the series does not: their effect is
     measured on the past by a ridge regression on surprises (:mod:`ttm_sk.inference.covariates`), taken out of the
     history and put back for the known future. Where they do not help on windows that the regression had not seen, they
-    count for nothing. ``X`` must have a row for every row of ``y`` and of the horizon, without missing values.
+    count for nothing. A ``fit_strategy`` that trains is compared on the last windows of the past with that regression,
+    with an exogenous mixer that learns in its place, and with both together; what was best is used, and the zero-shot
+    regression where nothing was better. Text that differs between the series of a panel and never changes within one
+    is a static category, which training embeds. ``X`` must have a row for every row of ``y`` and of the horizon,
+    without missing values.
 
     References
     ----------
@@ -168,61 +172,44 @@ class TTMForecaster(PanelForecaster):
         self.checkpoint_ = getattr(self, "pretrained_checkpoint_", None) or open_weights(self.model_path)
         _check_channels(refuse_patch_models(self.checkpoint_), y.shape[1])
         self.effects_: tuple[DriverEffect, ...] = ()
+        self.drivers_: Choice | None = None
         self._drivers: Drivers | None = None
         self._remember(y)
         horizon = self._longest_horizon(fh)
         if X is not None:
             self._drivers = Drivers.of(X, past_columns=self.past_columns, lag=horizon)
-            self.effects_ = tuple(self._measure(self._drivers.past(X, y), horizon=horizon))
             self._remember(y)
         elif self.past_columns:
             raise ConfigError(f"past_columns={self.past_columns!r} were named, but there is no X; pass it to fit")
-        self.checkpoint_, self.strategy_ = adapt(
-            self.checkpoint_,
-            self._rests,
-            strategy=self.fit_strategy,
-            settings=self._fit_settings(),
-            horizon=horizon,
-            effort=self.effort,
-            device=self.device,
-            resolution=self._resolution(),
-        )
+        self._train(horizon)
         self._runner()  # what cannot run should fail here
         self.readings_ = select_readings(*self._known(), horizon, **self._how()) if self.effort == "best" else None
         return self
 
+    def _train(self, horizon: int) -> None:
+        settings, histories, how = self._fit_settings(), self._panel.histories, self._how()
+        options: dict[str, Any] = {"horizon": horizon, "effort": self.effort, "device": self.device}
+        if self._beside is None or self._beside[0].drivers is None:
+            options |= {"resolution": how["resolution"], "known": self._beside, "settings": settings}
+            found = adapt(self.checkpoint_, histories, strategy=self.fit_strategy, **options)
+            self.checkpoint_, self.strategy_ = found
+            return
+        fitter = DrivenFit(self.checkpoint_, settings, how=how, **options)
+        driven = fitter.fit(self.fit_strategy, histories, self._beside)
+        self.checkpoint_, self.strategy_ = driven.checkpoint, driven.strategy
+        self.effects_, self.drivers_ = driven.effects, driven.way
+
     def _remember(self, y: pd.DataFrame) -> None:
         super()._remember(y)
-        self._rests = self._panel.histories
-        if self._drivers is not None and self.effects_:
-            if len(self.effects_) != len(self._panel.histories):
+        self._beside: list[Known] | None = None
+        if self._drivers is not None:
+            if self.effects_ and len(self.effects_) != len(self._panel.histories):
                 raise DataError(
                     f"found {len(self._panel.histories)} series, but the effects of X were measured for"
                     f" {len(self.effects_)}; fit again with all of them"
                 )
-            past = self._drivers.past(self._X, y)
+            self._beside = self._drivers.beside(self._X, y)
             self._unlagged = self._drivers.unlagged(self._X, y)
-            self._rests = tuple(
-                history - effect.of(columns)
-                for history, effect, columns in zip(self._panel.histories, self.effects_, past, strict=True)
-            )
-
-    def _measure(self, past: list[np.ndarray], *, horizon: int) -> list[DriverEffect]:
-        """What the drivers do, by a backtest of the weights as they are before any fine-tuning."""
-        levels = [level for level in self.checkpoint_.config.levels if 0.1 <= level <= 0.9] or [0.5]
-        module = shared_module(self.checkpoint_, self.device)
-
-        def backtest(histories: Sequence[np.ndarray], steps: int) -> np.ndarray:
-            return forecast_series(
-                module,
-                histories,
-                steps,
-                levels=levels,
-                effort="plain",
-                **self._how(),
-            )
-
-        return measure_effects(backtest, self._panel.histories, past, horizon=horizon, levels=levels)
 
     def _longest_horizon(self, fh: ForecastingHorizon | None) -> int:
         """Steps ahead that fine-tuning should care for: those asked for in ``fit``, else the model's own."""
@@ -247,37 +234,34 @@ class TTMForecaster(PanelForecaster):
         if self._drivers is None:
             return {}
         rows, steps = future_rows(self._panel, fh), steps_ahead(fh, self._panel)
-        return {"drivers": self._drivers.future(X, rows, steps, unlagged=self._unlagged)}
+        return {"known": self._drivers.ahead(X, rows, steps, known=self._beside or (), unlagged=self._unlagged)}
 
     def _forecast(
         self,
         fh: ForecastingHorizon,
         *,
         levels: tuple[float, ...] | list[float],
-        drivers: Sequence[np.ndarray] | None = None,
+        known: Sequence[Known] | None = None,
     ) -> list[np.ndarray]:
         """For each instance an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
         steps = steps_ahead(fh, self._panel)
-        wanted = [*levels, 0.5]
-        quantiles = forecast_series(
+        quantiles = forecast_driven(
             self._runner(),
-            self._rests,
+            self._panel.histories,
             int(max(asked.max() for asked in steps)),
-            levels=wanted,
+            effects=self.effects_,
+            known=known,
+            levels=levels,
             effort=self.effort,
-            batch_size=self.batch_size,
-            context_length=self.context_length,
-            resolution=self._resolution(),
+            readings=self.readings_,
+            **self._how(),
         )
-        parts = [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
-        for i, columns in enumerate(drivers or ()):
-            effect = self.effects_[i]
-            parts[i] = widened(parts[i], effect.widening, wanted) + effect.of(columns)[..., None]
-        return [part[..., :-1] for part in parts]
+        return [part[:, asked - 1] for part, asked in zip(quantiles, steps, strict=True)]
 
     def _known(self) -> tuple[Runner, Sequence[np.ndarray]]:
         """The model, and what it continues."""
-        return self._runner(), self._rests
+        rests = without_effects(self._panel.histories, self.effects_, self._beside)
+        return self._runner(), rests
 
     def _runner(self) -> Runner:
         return shared_runner(self.checkpoint_, self.device, self.backend)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -36,10 +36,13 @@ class Backtest:
         80 % interval; NaN where all quantiles are the same), and seconds (of the window with all series).
     last
         The newest window's quantiles of each method, as ``predict_quantiles`` gives them.
+    failures
+        What a classical method said that could not forecast these series; it has no scores.
     """
 
     scores: pd.DataFrame
     last: Mapping[str, pd.DataFrame]
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
         """A row for each method: means over windows, series and targets, and MASE and loss over seasonal naive's."""
@@ -63,6 +66,7 @@ def backtest(
     """Forecast the last ``n_windows`` windows of a series or panel, beside seasonal naive.
 
     Each method is fitted once, on what precedes the first window, and updated with what came before each later one.
+    A classical method that fails is left out and noted; other packages' errors should not cost the whole backtest.
 
     Parameters
     ----------
@@ -97,21 +101,19 @@ def backtest(
             " ask for fewer or shorter windows"
         )
     rows: list[dict[str, Any]] = []
-    last = {}
+    last, failures = {}, {}
+    cuts = [(n_windows - window) * horizon for window in range(n_windows)]
+    windows = [(past, _head(rest, horizon)) for past, rest in (_ends(y, cut) for cut in cuts)]
     for name, forecaster in {NAIVE: None, **forecasters}.items():
-        fitted = None if forecaster is None else _quiet_clone(forecaster)
-        for window in range(n_windows):
-            past, rest = _ends(y, (n_windows - window) * horizon)
-            future = _head(rest, horizon)
-            began = time.perf_counter()
-            if fitted is None:
-                quantiles = _seasonal_naive(past, future, season)
-            else:
-                quantiles = _forecast(fitted, past, future, drivers, is_first=window == 0)
-            facts = {"method": name, "window": window + 1, "seconds": time.perf_counter() - began}
-            rows += [facts | row for row in _scores(past, future, quantiles, season)]
-        last[name] = quantiles
-    return Backtest(pd.DataFrame(rows), last)
+        try:
+            found, last[name] = _method(forecaster, windows, drivers, season)
+        except Exception as error:
+            if forecaster is None or isinstance(forecaster, PanelForecaster):
+                raise
+            failures[name] = f"{type(error).__name__}: {error}"
+            continue
+        rows += [{"method": name} | row for row in found]
+    return Backtest(pd.DataFrame(rows), last, failures)
 
 
 def classics(season: int) -> dict[str, BaseForecaster]:
@@ -132,6 +134,26 @@ def classics(season: int) -> dict[str, BaseForecaster]:
 
             found["AutoTheta"] = StatsForecastAutoTheta(season_length=season)
     return found
+
+
+def _method(
+    forecaster: BaseForecaster | None,
+    windows: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
+    drivers: pd.DataFrame | None,
+    season: int,
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """The scores of one method, None for seasonal naive, and its quantiles for the last window."""
+    fitted = None if forecaster is None else _quiet_clone(forecaster)
+    rows: list[dict[str, Any]] = []
+    for window, (past, future) in enumerate(windows):
+        began = time.perf_counter()
+        if fitted is None:
+            quantiles = _seasonal_naive(past, future, season)
+        else:
+            quantiles = _forecast(fitted, past, future, drivers, is_first=window == 0)
+        facts = {"window": window + 1, "seconds": time.perf_counter() - began}
+        rows += [facts | row for row in _scores(past, future, quantiles, season)]
+    return rows, quantiles
 
 
 def _quiet_clone(forecaster: BaseForecaster) -> BaseForecaster:

@@ -31,6 +31,7 @@ N_FOLDS = 4
 SHORTEST_PAST = 8
 LEAST_GAIN = 0.01
 WIDENINGS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
+WIDENING_COST = 0.02  # of the loss, for intervals that hold as much as they say
 FARTHEST = 6.0  # drivers further than so many deviations from their mean enter as that
 
 
@@ -47,8 +48,8 @@ class DriverEffect:
     gain
         Share by which the quantile loss fell on windows that the regression had not seen; 0 for no effect.
     widening
-        Factor on the distances of quantiles from the median, for what the regression itself does not know: the best
-        one on those windows, at least 1.
+        Factor on the distances of quantiles from the median, for what the regression itself does not know: the least
+        one, from 1 on, with which the outer quantiles held their share of those windows at a loss of no more than 2 %.
     """
 
     coefficients: np.ndarray
@@ -215,8 +216,7 @@ class _Study:
         doubt = np.nanstd(without - losses[best]) / np.sqrt(shape[1])
         if gains[best] > max(doubt, LEAST_GAIN * np.nanmean(without)):
             self.gain, self.chosen = float(gains[best] / np.nanmean(without)), STRENGTHS[best]
-            wider = [np.nanmean(self._losses(widened(adjusted[best], s, levels), levels)) for s in WIDENINGS]
-            self.widening = WIDENINGS[int(np.argmin(wider))]
+            self.widening = self._widening(adjusted[best], levels)
 
     def effect(self) -> DriverEffect:
         """The regression on all windows at the chosen strength."""
@@ -225,6 +225,17 @@ class _Study:
             return DriverEffect(nothing, self.loc, self.scale, 0.0)
         everything = np.ones(len(self.starts), dtype=bool)
         return DriverEffect(self._ridge(self.chosen, everything), self.loc, self.scale, self.gain, self.widening)
+
+    def _widening(self, quantiles: np.ndarray, levels: Sequence[float]) -> float:
+        """The least factor with which the outer quantiles hold what they should, of those that cost next to nothing."""
+        fans = [widened(quantiles, factor, levels) for factor in WIDENINGS]
+        losses = np.array([np.nanmean(self._losses(fan, levels)) for fan in fans])
+        affordable = np.flatnonzero(losses <= (1 + WIDENING_COST) * losses.min())
+        targets = self._windows(self.history)
+        seen = np.isfinite(targets)
+        inside = [((fan[..., 0] <= targets) & (targets <= fan[..., -1]))[seen].mean() for fan in fans]
+        enough = [i for i in affordable if inside[i] >= max(levels) - min(levels)]
+        return WIDENINGS[min(enough, default=int(affordable[-1]))]
 
     def _ridge(self, strength: float, rows: np.ndarray) -> np.ndarray:
         """Coefficients ``(channel, covariate)`` in units of the series, from some of the windows."""

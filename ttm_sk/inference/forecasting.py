@@ -6,10 +6,11 @@ Nothing here imports torch, unless it is given a torch module.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ttm_sk.data.known import Known, driver_window
 from ttm_sk.data.padding import pad, refuse_unusable
 from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference import rollout
@@ -22,7 +23,7 @@ from ttm_sk.inference.symmetry import sign_symmetric
 if TYPE_CHECKING:
     from ttm_sk.checkpoints.architectures import AnyModule
 
-__all__ = ["EFFORTS", "as_runner", "check_effort", "forecast_series", "select_readings"]
+__all__ = ["EFFORTS", "as_runner", "check_effort", "forecast_known", "forecast_series", "select_readings"]
 
 EFFORTS = ("plain", "fast", "best")
 VALUES_AT_ONCE = 2**22  # 32 megabytes of them, and a few times that on the way
@@ -51,6 +52,7 @@ def forecast_series(
     batch_size: int = 256,
     context_length: int | None = None,
     resolution: int | None = None,
+    known: Sequence[Known] | None = None,
 ) -> np.ndarray:
     """Quantiles of what follows each history, all histories in one batch.
 
@@ -77,6 +79,9 @@ def forecast_series(
     resolution
         Token of the pace of all histories (:func:`~ttm_sk.data.frequency.resolution_token`), for a model with a
         resolution prefix.
+    known
+        For each history its drivers, at least ``horizon`` steps beyond its end, and its static categories, for a model
+        that uses them. ``"best"`` cannot: a coarser reading has no drivers.
 
     Returns
     -------
@@ -86,8 +91,8 @@ def forecast_series(
     Raises
     ------
     ConfigError, DataError, HorizonError
-        For an unknown effort or level, a history without a value, a horizon or context length below 1, or readings for
-        another effort than ``"best"``.
+        For an unknown effort or level, a history without a value, a horizon or context length below 1, readings for
+        another effort than ``"best"``, or what is known for that one.
 
     Examples
     --------
@@ -102,14 +107,63 @@ def forecast_series(
     _check_counts(horizon=horizon, batch_size=batch_size, context_length=context_length)
     runner = as_runner(module)
     _check_feedback(runner.outline, horizon)
+    if known is not None and effort == "best":
+        raise ConfigError("effort='best' reads series in ways that have no drivers; use 'fast' or 'plain'")
     rows = _with_channels(histories)
-    fans = _fans(runner, effort=effort, batch_size=batch_size, context_length=context_length, resolution=resolution)
+    fans = _fans(
+        runner,
+        effort=effort,
+        batch_size=batch_size,
+        context_length=context_length,
+        resolution=resolution,
+        known=known,
+    )
     if effort == "best":
         chosen = readings or _select(runner.outline, fans, rows, horizon, context_length)
         fans = chosen.of(fans, seen=_seen(runner.outline, context_length))
         rows = [row[:, -(context_length or 0) :] for row in rows]
     quantiles = at_levels(fans(rows, horizon), known=runner.outline.known_levels, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles
+
+
+def forecast_known(
+    module: AnyModule | Runner,
+    histories: Sequence[np.ndarray],
+    horizon: int,
+    *,
+    known: Sequence[Known] | None,
+    **options: Any,
+) -> np.ndarray:
+    """:func:`forecast_series` with what the model can use of ``known``, where it was trained on one channel at a time.
+
+    Parameters
+    ----------
+    histories
+        Arrays ``(channel, time)``.
+    known
+        For each history; what the model has no use for is left out.
+    options
+        As in :func:`forecast_series`.
+
+    Returns
+    -------
+    ndarray
+        Float64 ``(series, channel, horizon, level)``.
+    """
+    outline = as_runner(module).outline
+    if known is None or not (outline.n_covariates or outline.n_static):
+        return forecast_series(module, histories, horizon, **options)
+    n_channels = histories[0].shape[0]
+    n_targets = outline.n_channels - outline.n_covariates
+    n_rows = 1 if n_targets == n_channels else n_channels  # channels that are rows of their own
+    rows = [part for history in histories for part in np.split(history, n_rows)]
+    usable = [
+        Known(series.drivers if outline.n_covariates else None, series.static if outline.n_static else None)
+        for series in known
+        for _ in range(n_rows)
+    ]
+    found = forecast_series(module, rows, horizon, known=usable, **options)
+    return found.reshape(len(histories), n_channels, *found.shape[2:])
 
 
 def select_readings(
@@ -168,19 +222,27 @@ def _seen(outline: Outline, context_length: int | None) -> int:
     return min(outline.context_length, context_length or outline.context_length)
 
 
-def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int | None, resolution: int | None) -> Fans:
+def _fans(
+    runner: Runner,
+    *,
+    effort: str,
+    batch_size: int,
+    context_length: int | None,
+    resolution: int | None,
+    known: Sequence[Known] | None = None,
+) -> Fans:
     """Histories ``(channel, time)`` and a horizon to fans at the model's own levels, in the units of the histories."""
     outline = runner.outline
-    known = outline.known_levels
+    own = outline.known_levels
     longest = _seen(outline, context_length)
     paths = [0.5]
     if effort != "plain":
-        _check_symmetric(known)
-        paths = [level for level in rollout.FIVE_PATHS if level in known]
+        _check_symmetric(own)
+        paths = [level for level in rollout.FIVE_PATHS if level in own]
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
         at_once = _rows_at_once(histories, longest)
-        if len(histories) > at_once:
+        if known is None and len(histories) > at_once:
             starts = range(0, len(histories), at_once)
             return np.concatenate([fans(histories[start : start + at_once], horizon) for start in starts])
         step = runner.step(batch_size=batch_size, resolution=resolution, horizon=horizon)
@@ -196,8 +258,9 @@ def _fans(runner: Runner, *, effort: str, batch_size: int, context_length: int |
             padded.observed,
             horizon=horizon,
             context_length=longest,
-            levels=known,
+            levels=own,
             paths=paths,
+            beside=None if known is None else _beside(known, histories, n_future=outline.prediction_length),
         )
         return padded.restore(scaled)
 
@@ -208,6 +271,26 @@ def _rows_at_once(histories: Sequence[np.ndarray], longest: int) -> int:
     """Histories that are padded together; all of a large panel, in double precision, could fill the memory."""
     steps = max((min(history.shape[-1], longest) for history in histories), default=1)
     return max(1, VALUES_AT_ONCE // max(1, steps * len(histories[0]) if len(histories) else 1))
+
+
+def _beside(known: Sequence[Known], histories: Sequence[np.ndarray], *, n_future: int) -> rollout.Beside:
+    """What each pass is given besides the past: drivers around the step at which it begins, and static categories."""
+
+    def given(n_past: int, n_before: int) -> dict[str, np.ndarray]:
+        found = {}
+        if known[0].drivers is not None:
+            ends = [history.shape[1] + n_before for history in histories]
+            windows = [
+                driver_window(series.drivers, end, n_past=n_past, n_future=n_future)
+                for series, end in zip(known, ends, strict=True)
+                if series.drivers is not None
+            ]
+            found["covariates"] = np.stack(windows)
+        if known[0].static is not None:
+            found["static"] = np.stack([series.static for series in known if series.static is not None])
+        return found
+
+    return given
 
 
 def _with_channels(histories: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:

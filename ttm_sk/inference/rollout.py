@@ -7,17 +7,20 @@ Chronos-Bolt (amazon-science/chronos-forecasting); what it buys is in ``docs/exp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from ttm_sk.errors import ConfigError, HorizonError
 from ttm_sk.inference.quantiles import pool
 
-__all__ = ["FIVE_PATHS", "Step", "forecast"]
+__all__ = ["FIVE_PATHS", "Beside", "Step", "forecast"]
 
 # (context float32, observed bool), both (batch, channel, time) -> float32 (batch, channel, prediction_length, quantile)
-Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# by name it may be given what else the model uses: covariates (batch, covariate, time + horizon), static
+Step = Callable[..., np.ndarray]
+# (steps of the past that a pass sees, steps that were forecast before) -> what else it is given, by name
+Beside = Callable[[int, int], Mapping[str, np.ndarray]]
 FIVE_PATHS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
@@ -30,6 +33,7 @@ def forecast(
     context_length: int,
     levels: Sequence[float] = (0.5,),
     paths: Sequence[float] = (0.5,),
+    beside: Beside | None = None,
 ) -> np.ndarray:
     """Quantiles for ``horizon`` steps, as many passes as that takes.
 
@@ -48,6 +52,8 @@ def forecast(
     paths
         Levels that are fed back, each as a future of its own, equally likely; every pass after the first takes as many
         rows as there are paths. ``(0.5,)`` feeds back the median alone.
+    beside
+        What else each pass is given, a row of it for every row of ``context``; None for nothing.
 
     Returns
     -------
@@ -72,14 +78,16 @@ def forecast(
     if missing := set(paths) - set(levels):
         raise ConfigError(f"cannot feed back the levels {sorted(missing)}; the model knows {tuple(levels)}")
     fed_back = [list(levels).index(path) for path in paths]
-    parts = [step(context, observed)]
+    given = beside or (lambda n_past, n_before: {})
+    parts = [step(context, observed, **given(context.shape[-1], 0))]
     n_done = parts[0].shape[2]
     context, observed = (np.repeat(part, len(paths), axis=0) for part in (context, observed))
     while n_done < horizon:
         futures = _one_row_a_path(parts[-1][..., fed_back])
         context = np.concatenate([context, futures], axis=-1)[..., -context_length:]
         observed = np.concatenate([observed, np.ones_like(futures, dtype=bool)], axis=-1)[..., -context_length:]
-        after = step(context, observed)
+        more = given(context.shape[-1], n_done).items()
+        after = step(context, observed, **{name: np.repeat(rows, len(paths), axis=0) for name, rows in more})
         parts.append(pool(after.reshape(-1, len(paths), *after.shape[1:]), levels=levels))
         n_done += parts[-1].shape[2]
     return np.concatenate(parts, axis=2)[:, :, :horizon]

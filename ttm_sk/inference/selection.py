@@ -38,12 +38,13 @@ class Choice:
 
 def select(
     candidates: Sequence[str],
-    prepare: Callable[[str, Sequence[np.ndarray]], Forecaster],
+    prepare: Callable[[str, Sequence[np.ndarray], Sequence[int]], Forecaster],
     histories: Sequence[np.ndarray],
     *,
     horizon: int,
     levels: Sequence[float],
     n_windows: int = 3,
+    is_cautious: bool = False,
 ) -> Choice:
     """The candidate with the lowest quantile loss on the last ``n_windows`` windows of the past.
 
@@ -55,17 +56,20 @@ def select(
     candidates
         Names; the first one needs no learning and is what is kept in doubt.
     prepare
-        Makes a candidate's forecaster from histories; one that raises ``DataError`` (too short) is left out.
+        Makes a candidate's forecaster from its name, histories, and the numbers of the series that these are of; one
+        that raises ``DataError`` (too short) is left out.
     histories
         Arrays ``(channel, time)``, NaN = not observed. Series that are too short for the windows do not count.
     horizon
         Steps ahead of each window; fewer and shorter ones are used where the past is short.
     levels
         Of the quantiles that a forecaster gives.
+    is_cautious
+        Whether a gain has to be larger than its standard error over windows as well.
 
     Examples
     --------
-    >>> def prepare(name, histories):
+    >>> def prepare(name, histories, series):
     ...     return lambda past, horizon: np.full((len(past), 1, horizon, 1), {"zero": 0.0, "one": 1.0}[name])
     >>> select(["zero", "one"], prepare, [np.ones((1, 40))], horizon=4, levels=(0.5,)).chosen
     'one'
@@ -73,24 +77,26 @@ def select(
     longest = max(history.shape[1] for history in histories)
     horizon = min(horizon, max(1, longest // 8))
     n_windows = max(1, min(n_windows, longest // (4 * horizon)))
-    kept = [history for history in histories if history.shape[1] >= n_windows * horizon + SHORTEST_PAST]
-    kept = [history for history in kept if np.isfinite(history[:, : -n_windows * horizon]).any(axis=1).all()]
+    least, cut = n_windows * horizon + SHORTEST_PAST, -n_windows * horizon
+    series = [i for i, history in enumerate(histories) if history.shape[1] >= least]
+    series = [i for i in series if np.isfinite(histories[i][:, :cut]).any(axis=1).all()]
+    kept = [histories[i] for i in series]
     if not kept:
         return Choice(candidates[0], f"the series are too short for a backtest (at most {longest} steps)")
     losses = {}
     for name in candidates:
         try:
-            forecaster = prepare(name, [history[:, : -n_windows * horizon] for history in kept])
+            forecaster = prepare(name, [history[:, :cut] for history in kept], series)
         except DataError:
             continue
         losses[name] = _backtest(forecaster, kept, horizon=horizon, n_windows=n_windows, levels=levels)
-    return _choose(losses, candidates[0], f"{n_windows} window(s) of {horizon} steps")
+    return _choose(losses, candidates[0], f"{n_windows} window(s) of {horizon} steps", is_cautious=is_cautious)
 
 
 def _backtest(
     forecaster: Forecaster, histories: Sequence[np.ndarray], *, horizon: int, n_windows: int, levels: Sequence[float]
-) -> float:
-    """Mean quantile loss over the windows, every series in units of its own spread."""
+) -> np.ndarray:
+    """Mean quantile loss of every window, every series in units of its own spread."""
     losses = []
     for window in range(n_windows, 0, -1):
         stops = [history.shape[1] - (window - 1) * horizon for history in histories]
@@ -99,7 +105,7 @@ def _backtest(
         spread = np.array([_spread(history) for history in past])[:, :, None]
         quantiles = forecaster(past, horizon) / spread[..., None]
         losses.append(float(pinball(target=target / spread, quantiles=quantiles, levels=levels).mean()))
-    return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
+    return np.array(losses)
 
 
 def _spread(history: np.ndarray) -> np.ndarray:
@@ -107,11 +113,19 @@ def _spread(history: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, spread, 1.0)
 
 
-def _choose(losses: Mapping[str, float], first: str, where: str) -> Choice:
-    if first not in losses or not np.isfinite(losses[first]) or losses[first] == 0:
+def _choose(losses: Mapping[str, np.ndarray], first: str, where: str, *, is_cautious: bool) -> Choice:
+    means = {name: _mean(values) for name, values in losses.items()}
+    if not np.isfinite(means.get(first, np.nan)) or means[first] == 0:
         return Choice(first, f"the backtest on {where} says nothing")
-    scores = {name: loss / losses[first] for name, loss in losses.items()}
+    scores = {name: loss / means[first] for name, loss in means.items()}
     best = min(scores, key=lambda name: (scores[name], name != first))
+    gains = losses[first] - losses[best]
+    if is_cautious and _mean(gains) <= np.nanstd(gains) / np.sqrt(len(gains)):
+        return Choice(first, f"no gain on {where} of the past was larger than chance makes it", scores)
     if scores[best] > 1 - MARGIN:
         return Choice(first, f"nothing else was {MARGIN:.0%} better on {where} of the past", scores)
     return Choice(best, f"{1 - scores[best]:.1%} better than {first} on {where} of the past", scores)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

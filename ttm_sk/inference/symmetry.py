@@ -22,8 +22,11 @@ def sign_symmetric(step: Step) -> Step:
     array([1., 1.])
     """
 
-    def averaged(context: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        both = step(np.concatenate([context, -context]), np.concatenate([observed, observed]))
+    def averaged(context: np.ndarray, observed: np.ndarray, **given: np.ndarray) -> np.ndarray:
+        # what pushes a series up pushes it down upside down, so covariates turn with it
+        turned_too = {name: -rows if name == "covariates" else rows for name, rows in given.items()}
+        more = {name: np.concatenate([rows, turned_too[name]]) for name, rows in given.items()}
+        both = step(np.concatenate([context, -context]), np.concatenate([observed, observed]), **more)
         upright, turned = np.split(both, 2)
         return (upright - turned[..., ::-1]) / 2
 

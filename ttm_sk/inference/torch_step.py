@@ -53,13 +53,14 @@ def torch_step(
     resolution prefix. A module that ``wants_filled_gaps`` is given the last observed value in every gap; one that
     ``wants_own_length`` is given each history without the pad in front of it, rows of one length together, so that a
     row's forecast does not depend on its batch; one that has a ``longest_pass`` is asked for ``horizon`` steps at
-    once, as far as that reaches.
+    once, as far as that reaches. What the step is given by name besides, such as covariates, a row for each row, goes
+    to the module.
     """
     reach = min(horizon or 0, getattr(module, "longest_pass", 0))
     is_filled = getattr(module, "wants_filled_gaps", False)
     is_own_length = getattr(module, "wants_own_length", False)
 
-    def one_pass(past: Tensor, observed: Tensor) -> np.ndarray:
+    def one_pass(past: Tensor, observed: Tensor, given: dict[str, Tensor]) -> np.ndarray:
         if is_filled:
             past = carry_forward(past, observed)
         if is_own_length:
@@ -67,15 +68,16 @@ def torch_step(
         if reach:
             return module.forecast(past, observed, horizon=reach).quantiles.cpu().numpy()  # type: ignore[attr-defined]
         tokens = None if resolution is None else torch.full((len(past),), resolution, device=device)
-        result = module(past, observed, resolution=tokens)
+        result = module(past, observed, resolution=tokens, **given)
         return (result.mean[..., None] if result.quantiles is None else result.quantiles).cpu().numpy()
 
-    def step(context: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    def step(context: np.ndarray, observed: np.ndarray, **given: np.ndarray) -> np.ndarray:
         parts, order = [], []
         with torch.inference_mode():
             for rows, start in _groups(observed, batch_size, by_length=is_own_length):
-                past = (torch.from_numpy(part[rows][..., start:]).to(device) for part in (context, observed))
-                parts.append(one_pass(*past))
+                past, flags = (torch.from_numpy(part[rows][..., start:]).to(device) for part in (context, observed))
+                more = {name: torch.from_numpy(values[rows]).to(device) for name, values in given.items()}
+                parts.append(one_pass(past, flags, more))
                 order.append(rows)
         return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 

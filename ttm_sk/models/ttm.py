@@ -162,8 +162,11 @@ class TTM(nn.Module):
         if covariates is not None:
             context, observed, future = join_covariates(self.config, context, observed, covariates, covariates_observed)
         values, weight, state = self.scale(context, observed)
-        features = self.decode(self.encode(values, weight, resolution=resolution), values, static=static)
-        scaled = self._select(self.read_out(features, values, weight, state))
+        seen = self._seen(values.shape[1])
+        past, flags = values[:, seen], weight[:, seen]
+        own = state._replace(loc=state.loc[:, seen], scale=state.scale[:, seen])
+        features = self.decode(self.encode(past, flags, resolution=resolution), past, static=static)
+        scaled = self._select(self.read_out(features, past, flags, own), seen)
         if self.forecast_mixing is not None:
             raw = self._fit_length(context, observed)[0] if self.config.reach_raw else None
             scaled = self._mix_forecasts(scaled, raw, values, state, future)
@@ -189,11 +192,16 @@ class TTM(nn.Module):
         )
         return self.head(features, anchor, seasons)
 
-    def _select(self, scaled: Tensor) -> Tensor:
-        """The target channels and the steps that are kept."""
-        if self.config.target_channels:
-            scaled = scaled[:, list(self.config.target_channels)]
-        return scaled[:, :, : self.config.horizon]
+    def _seen(self, n_channels: int) -> list[int]:
+        """The channels that go through backbone and head: all, or the targets where channels do not meet there."""
+        c = self.config
+        is_apart = not (c.mixes_channels or c.decoder_mixes_channels)
+        return list(c.target_channels if c.target_channels and is_apart else range(n_channels))
+
+    def _select(self, scaled: Tensor, seen: list[int]) -> Tensor:
+        """The target channels, of those that were seen, and the steps that are kept."""
+        targets = [seen.index(i) for i in self.config.target_channels] or range(len(seen))
+        return scaled[:, list(targets), : self.config.horizon]
 
     def _mix_forecasts(
         self, scaled: Tensor, raw: Tensor | None, values: Tensor, state: ScaleState, future: Tensor | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -13,7 +14,7 @@ from ttm_sk.layers.exogenous import ForecastMixing
 from ttm_sk.layers.mixing import ChannelMixing
 from ttm_sk.models.ttm import TTM, TTMConfig
 
-__all__ = ["new_parts", "with_channel_mixing", "with_drivers"]
+__all__ = ["new_parts", "with_channel_mixing", "with_drivers", "with_static"]
 
 
 def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 0) -> Checkpoint:
@@ -41,8 +42,39 @@ def with_channel_mixing(checkpoint: Checkpoint, n_channels: int, *, seed: int = 
     return _grown(checkpoint, replace(config, decoder_mixes_channels=True, n_channels=n_channels), seed)
 
 
+def with_static(checkpoint: Checkpoint, sizes: Sequence[int], *, n_channels: int = 1, seed: int = 0) -> Checkpoint:
+    """The checkpoint with an embedding of static categories, which the decoder mixes with its ``n_channels``.
+
+    Its module then needs ``static``; what is forecast stays the same until it is trained.
+
+    Parameters
+    ----------
+    sizes
+        Number of values of each category.
+
+    Raises
+    ------
+    ConfigError
+        If there is no category, no decoder, or the checkpoint has channels of its own already.
+    """
+    config = checkpoint.config
+    if not isinstance(config, TTMConfig) or config.is_fixed or not sizes or not config.decoder_layers:
+        raise ConfigError(
+            f"static categories can be added to a TTM with a decoder that mixes no channels yet, found {len(sizes)}"
+            f" category(ies) for a {type(config).__name__}; choose another checkpoint"
+        )
+    grown = replace(config, decoder_mixes_channels=True, n_channels=n_channels, static_sizes=tuple(sizes))
+    return _grown(checkpoint, grown, seed)
+
+
 def with_drivers(
-    checkpoint: Checkpoint, n_drivers: int, *, n_targets: int = 1, horizon: int | None = None, seed: int = 0
+    checkpoint: Checkpoint,
+    n_drivers: int,
+    *,
+    n_targets: int = 1,
+    horizon: int | None = None,
+    static_sizes: Sequence[int] = (),
+    seed: int = 0,
 ) -> Checkpoint:
     """The checkpoint with the exogenous mixer, which corrects every step of the forecast by what is known around it.
 
@@ -55,6 +87,8 @@ def with_drivers(
         Columns whose future is known, and columns that are forecast.
     horizon
         Steps of the forecast that are kept; None keeps all.
+    static_sizes
+        Number of values of each static category, as in :func:`with_static`.
 
     Raises
     ------
@@ -78,6 +112,8 @@ def with_drivers(
         mixes_forecasts=True,
         reach=1,
         reach_gate="sigmoid",
+        static_sizes=tuple(static_sizes),
+        decoder_mixes_channels=bool(static_sizes),
     )
     return _grown(checkpoint, grown, seed)
 

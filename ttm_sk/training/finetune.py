@@ -22,7 +22,7 @@ from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.models.patch_slstm_config import PatchSLSTMConfig
 from ttm_sk.models.ttm_config import TTMConfig
 from ttm_sk.training.early_stopping import Callback, EarlyStopping, examine
-from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers
+from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers, with_static
 from ttm_sk.training.loop import LoopSettings, train
 from ttm_sk.training.objectives import rolled_loss, scaled_loss
 from ttm_sk.training.rate_finder import find_rate
@@ -34,6 +34,7 @@ __all__ = ["FineTuneSettings", "finetune"]
 logger = logging.getLogger(__name__)
 
 NEARLY_ALL = 0.8  # of the gain: the smallest share of what was learnt that has it is kept, as it is the safest
+MIXER_PEAK = 0.06  # the exogenous mixer begins at zero and maps standardised values: it has far to go, and may
 BLENDS = (0.125, 0.25, 0.5, 0.75, 1.0)  # shares of what was learnt, of which the validation part chooses
 
 
@@ -135,7 +136,8 @@ def finetune(
         What to begin with.
     windows
         Windows to learn from, or the series themselves: arrays ``(time,)`` or ``(channel, time)``, NaN = not observed.
-        Windows with drivers give the result an exogenous mixer; its module then needs ``covariates``.
+        Windows with drivers give the result an exogenous mixer, those with static categories an embedding of them;
+        its module then needs ``covariates``, or ``static``.
     trainable
         ``"head"``, ``"minimal"`` (decoder and head), ``"bias"``, ``"adapter"`` (low-rank) or ``"full"``.
     validation
@@ -175,17 +177,7 @@ def finetune(
     check_trainable(trainable)
     windows = _as_windows(checkpoint, windows, settings)
     _refuse_mixing(checkpoint, windows, settings)
-    start = checkpoint
-    if settings.mixes_channels:
-        start = with_channel_mixing(checkpoint, windows.n_channels, seed=settings.seed)
-    if windows.drivers is not None and not _config_of(checkpoint).covariate_channels:
-        start = with_drivers(
-            start,
-            len(windows.drivers[0]),
-            n_targets=windows.n_channels,
-            horizon=windows.prediction_length,
-            seed=settings.seed,
-        )
+    start = _grown(checkpoint, windows, settings)
     training, held_back = _parts(windows, validation, settings)
     run = _Run(start, training, held_back, settings, device=device)
     run.learn(trainable, also=new_parts(checkpoint, start), callbacks=callbacks, is_quiet=is_quiet)
@@ -193,6 +185,28 @@ def finetune(
     note = run.outcome | {"trainable": trainable, "settings": asdict(settings), "version": __version__}
     logger.info("fine-tuning (%s): %s", trainable, note["outcome"])
     return Checkpoint(start.config, weights, _provenance(checkpoint, note), checkpoint.calibration)
+
+
+def _grown(checkpoint: Checkpoint, windows: WindowDataset, settings: FineTuneSettings) -> Checkpoint:
+    """The checkpoint with the parts that these windows and settings need and it lacks."""
+    config, seed = _config_of(checkpoint), settings.seed
+    sizes: tuple[int, ...] = ()
+    if windows.static is not None and not config.static_sizes:
+        sizes = tuple(int(size) for size in windows.static.max(axis=0) + 1)
+    if windows.drivers is not None and not config.covariate_channels:
+        if settings.mixes_channels:
+            raise ConfigError("drivers are mixed in behind the head, channels before it: give one of them alone")
+        return with_drivers(
+            checkpoint,
+            len(windows.drivers[0]),
+            n_targets=windows.n_channels,
+            horizon=windows.prediction_length,
+            static_sizes=sizes,
+            seed=seed,
+        )
+    if sizes:
+        return with_static(checkpoint, sizes, n_channels=windows.n_channels, seed=seed)
+    return with_channel_mixing(checkpoint, windows.n_channels, seed=seed) if settings.mixes_channels else checkpoint
 
 
 def _as_windows(
@@ -224,9 +238,11 @@ def _config_of(checkpoint: Checkpoint) -> TTMConfig | PatchSLSTMConfig:
 
 def _refuse_mixing(checkpoint: Checkpoint, windows: WindowDataset, settings: FineTuneSettings) -> None:
     """Raise where channels or drivers should inform each other in an architecture without a place for it."""
-    is_asked = settings.mixes_channels or windows.drivers is not None
+    is_asked = settings.mixes_channels or windows.drivers is not None or windows.static is not None
     if is_asked and not isinstance(_config_of(checkpoint), TTMConfig):
-        raise ConfigError(f"a {checkpoint.architecture} forecasts channels one by one, without drivers; use a TTM")
+        raise ConfigError(
+            f"a {checkpoint.architecture} forecasts channels one by one, without drivers or categories; use a TTM"
+        )
 
 
 def _parts(
@@ -296,6 +312,7 @@ class _Run:
             )
             with _dropout(module, settings.head_dropout):
                 peak = settings.peak or find_rate(module, self._batch, scaled_loss, loop, n_steps=min(30, n_steps))
+                loop = replace(loop, faster={"forecast_mixing.": max(1.0, MIXER_PEAK / peak)})
                 result = train(
                     module, self._batch, scaled_loss, OneCycle(peak, n_steps), loop, after_step=watch, is_quiet=is_quiet
                 )
@@ -317,7 +334,8 @@ class _Run:
         for blend in BLENDS:
             self.module.load_state_dict(_between(start.weights, learnt, blend))
             losses[blend] = self._examine()
-        gain = (1 - NEARLY_ALL) * losses[0.0] + NEARLY_ALL * min(losses.values())
+        nearly_all = 1.0 if self.training.drivers is not None else NEARLY_ALL  # half a driver's effect is too little
+        gain = (1 - nearly_all) * losses[0.0] + nearly_all * min(losses.values())
         blend = min(share for share, loss in losses.items() if loss <= gain)
         self.outcome |= {"blend": blend, "validation_loss": losses[blend], "outcome": _in_words(blend, losses)}
         return _between(start.weights, learnt, blend)

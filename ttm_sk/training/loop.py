@@ -51,6 +51,8 @@ class LoopSettings:
         Where and every how many seconds the run is saved so that it can be resumed; None saves nothing.
     time_limit
         Seconds after which the loop saves its state and stops, as an interruption would; None has no limit.
+    faster
+        By how much the learning rate of parameters is multiplied whose names begin so.
     """
 
     batch_size: int = 512
@@ -63,6 +65,7 @@ class LoopSettings:
     state_file: Path | None = None
     save_every: float = 120.0
     time_limit: float | None = None
+    faster: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -184,7 +187,7 @@ def _step(
     n_ranks: int,
 ) -> float:
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["factor"]
     device = batch.context.device.type
     with torch.autocast(device, dtype=torch.bfloat16) if settings.is_bfloat16 else nullcontext():
         loss = objective(module, batch)
@@ -198,11 +201,16 @@ def _step(
 
 
 def _optimiser(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
-    trainable = [p for p in module.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in trainable if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
-    ]
+    parts: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in module.named_parameters():
+        factor = next((value for start, value in settings.faster.items() if name.startswith(start)), 1.0)
+        if parameter.requires_grad:
+            parts.setdefault(factor, []).append(parameter)
+    groups: list[dict[str, Any]] = []
+    for factor, trainable in parts.items():
+        decayed, others = ([p for p in trainable if (p.dim() > 1) == is_matrix] for is_matrix in (True, False))
+        groups.append({"params": decayed, "weight_decay": settings.weight_decay, "factor": factor})
+        groups.append({"params": others, "weight_decay": 0.0, "factor": factor})
     return torch.optim.AdamW(groups, lr=1e-3, betas=settings.betas, fused=True)
 
 

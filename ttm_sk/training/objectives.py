@@ -48,7 +48,7 @@ def rolled_loss(module: Any, batch: Batch) -> Tensor:
     state = module.scale(batch.context, batch.observed)[2]
     context, observed, parts, longest = batch.context, batch.observed, [], module.context_length
     for _ in range(-(-n_steps // module.prediction_length)):
-        forecast = module(context, observed, resolution=batch.resolution)
+        forecast = module(context, observed, resolution=batch.resolution, static=batch.static)
         parts.append(forecast.mean[..., None] if forecast.quantiles is None else forecast.quantiles)
         median = forecast.mean.detach()
         context = torch.cat([context, median], dim=-1)[..., -longest:]
