@@ -1,0 +1,52 @@
+"""The arithmetic of benchmarks/speed/compare.py; what it measures is no matter of tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "speed"
+
+
+@pytest.fixture(scope="module")
+def compare():
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location("compare", FOLDER / "compare.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(FOLDER))
+    return module
+
+
+def test_when_calls_are_interleaved_then_each_runs_in_every_round_after_one_that_does_not_count(compare):
+    order: list[str] = []
+    seconds = compare.interleaved({name: lambda n=name: order.append(n) for name in "ab"}, rounds=2)
+    assert order == list("ababab")
+    assert {name: len(found) for name, found in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_when_one_round_is_disturbed_then_the_ratio_is_that_of_the_others(compare):
+    seconds = {"theirs": [2.0, 20.0, 2.0], "ours": [1.0, 10.0, 4.0]}
+    assert compare.ratios(seconds, to="theirs") == {"theirs": 1.0, "ours": 2.0}
+
+
+@pytest.mark.slow
+def test_when_parts_are_measured_then_table_and_file_hold_them(compare, tmp_path, capsys):
+    compare.main(["--only", "start", "--rounds", "1", "--output", str(tmp_path / "speed.json")])
+    found = json.loads((tmp_path / "speed.json").read_text())
+    assert [row["import"] for row in found["results"]["start"]] == list(compare.IMPORTS)
+    assert found["versions"]["torch"]
+    assert "TTMForecaster" in capsys.readouterr().out
+
+
+def test_when_rows_are_drawn_then_there_is_a_picture(compare, tmp_path):
+    pytest.importorskip("matplotlib")
+    rows = [{"batch": size, "engine": "ttm_sk, torch", "times": 1.0, "relative to": "x"} for size in compare.BATCHES]
+    compare.draw({"forward, ttm-tiny": rows}, tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
