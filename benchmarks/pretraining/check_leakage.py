@@ -31,6 +31,7 @@ from ttm_sk.evaluation.gift_eval_tasks import CONFIGURATIONS
 
 ENOUGH_WINDOWS = 40  # a spike that passes through a window of 32 steps makes 32 of them alike
 COPY = 0.99  # correlation of steps; days alike in shape alone stay below
+MOST_DISTANCES = 20  # those at which most windows match; two daily cycles match at every day
 MOST_ALIKE = 100  # windows of the test series; a shape more common than that tells nothing
 FURTHER_WORDS = {"etth1", "etth2", "ettm1", "ettm2", "ett", "madrid", "shenzhen"}  # what they also go by
 # Frequencies and words that any data set may bear.
@@ -73,7 +74,7 @@ class TestCodes(NamedTuple):
         return cls(values, codes[order], places[order], starts, tuple(datasets))
 
     def most_like(self, series: np.ndarray) -> Likeness:
-        """Of all distances at which enough windows match, the one where the series move most alike."""
+        """Of the distances at which most windows match, the one where the series move most alike."""
         codes, places = telling_codes(series)
         first, end = (np.searchsorted(self.codes, codes, side=side) for side in ("left", "right"))
         n_same = np.where(end - first <= MOST_ALIKE, end - first, 0)
@@ -81,7 +82,12 @@ class TestCodes(NamedTuple):
         here = np.repeat(places, n_same)
         shifts = self.places[np.repeat(first, n_same) + nth] - here
         found, counts = np.unique(shifts, return_counts=True)
-        likeness = [self._likeness(series, here[shifts == shift], shift) for shift in found[counts >= ENOUGH_WINDOWS]]
+        most_first = np.argsort(-counts, kind="stable")[:MOST_DISTANCES]
+        likeness = [
+            self._likeness(series, here[shifts == found[i]], found[i])
+            for i in most_first
+            if counts[i] >= ENOUGH_WINDOWS
+        ]
         return max(likeness, default=Likeness(windows=int(counts.max(initial=0))))
 
     def _likeness(self, series: np.ndarray, here: np.ndarray, shift: np.intp) -> Likeness:
