@@ -21,4 +21,3 @@ def test_when_a_checkpoint_is_exported_then_the_file_runs_and_stays(tmp_path, ca
     assert "exists, which stays" in capsys.readouterr().err
     assert (tmp_path / "m.pt2").read_bytes() == before
     assert torch.export.load(tmp_path / "m.pt2") is not None
-    assert main([*asked, "--force"]) == 0
