@@ -30,7 +30,7 @@ from ttm_sk.evaluation.gift_eval_storage import is_stored, read_task
 from ttm_sk.evaluation.gift_eval_tasks import CONFIGURATIONS
 
 ENOUGH_WINDOWS = 40  # a spike that passes through a window of 32 steps makes 32 of them alike
-COPY = 0.99  # correlation of steps; days alike in shape alone stay below
+COPY = 0.999  # correlation of steps; days that are alike in shape alone stay below
 MOST_DISTANCES = 20  # those at which most windows match; two daily cycles match at every day
 MOST_ALIKE = 100  # windows of the test series; a shape more common than that tells nothing
 FURTHER_WORDS = {"etth1", "etth2", "ettm1", "ettm2", "ett", "madrid", "shenzhen"}  # what they also go by
