@@ -8,6 +8,7 @@ from sktime.utils.estimator_checks import check_estimator
 from ttm_sk import PatchSLSTMForecaster
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Sorting by default when concatenating")  # sktime does, on pandas 3
 @pytest.mark.filterwarnings("ignore::ttm_sk.errors.UntrainedWarning")
 def test_when_sktime_checks_the_forecaster_then_every_check_passes():

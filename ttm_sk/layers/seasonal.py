@@ -128,7 +128,8 @@ def _autocorrelation(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     length = x.shape[-1]
     n_lags = length // 2 + 1
     waves = torch.view_as_real(torch.fft.rfft(x, n=2 * length))
-    power = waves.square() @ waves.new_ones(2)  # the sum of both squares; a reduction of two is slow
+    real, imaginary = waves.square().unbind(-1)  # a sum over an axis of two is slow
+    power = real + imaginary
     energy = torch.fft.irfft(torch.complex(power, torch.zeros_like(power)), n=2 * length)[..., :n_lags]
     span = (w * torch.arange(length, 0, -1, device=x.device)).amax(-1).long()
     lags = torch.arange(n_lags, device=x.device)
