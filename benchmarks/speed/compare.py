@@ -122,7 +122,7 @@ def measure_panel(folder: Path | None, rounds: int, n_series: int, n_of_peers: i
     for name, call in panel_calls(y, folder).items():
         data, share = (y, 1) if name.startswith("ttm_sk") else (part, n_series / n_of_peers)
         seconds = [share * second for second in interleaved({name: lambda c=call, d=data: c(d)}, rounds=rounds)[name]]
-        rows.append({"forecaster": name, "seconds": statistics.median(seconds), "series forecast": len(data) // 512})
+        rows.append({"forecaster": name, "seconds": statistics.median(seconds), "series timed": len(data) // 512})
     ours = rows[0]["seconds"]
     return [row | {"times ttm_sk, plain": row["seconds"] / ours} for row in rows]
 
