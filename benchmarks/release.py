@@ -222,7 +222,7 @@ values are equal, as in counts):
   `plain` the median alone, whose later intervals are too narrow. A pure cycle slowly loses its height.
 - Intervals around series without noise are too wide: there were few of them in training.
 - The weights know neither exogenous variables nor relations between channels. `TTMForecaster` can regress on known
-  columns of `X` beside them, and fine-tuning can add channel mixing.
+  columns of `X` beside them, and fine-tuning can add an exogenous mixer, static categories and channel mixing.
 - `best` chooses on little past where a data set has one or few series, and can then be worse than `fast` (the table
   shows where). Its rates, periods and weights were settled on the development tasks above.
 - Values are treated as real numbers: forecasts of counts and shares may leave their range.

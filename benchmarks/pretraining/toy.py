@@ -1,6 +1,6 @@
 """A user's own weights from one folder of CSV files, within minutes, beside seasonal naive.
 
-    python benchmarks/pretraining/toy.py FOLDER --horizon 48 --season 24 [--windows 3] [--seen 20000]
+    python benchmarks/pretraining/toy.py FOLDER --horizon 48 --season 24 --target HUFL OT [--windows 5] [--seen 20000]
 
 The last WINDOWS x HORIZON rows of every file are kept back, ``ttm-sk pretrain`` learns from the rest, from random
 weights, and ``ttm-sk evaluate`` forecasts what was kept back. Both are the commands that a user would type.
@@ -25,7 +25,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--horizon", type=int, default=48)
     parser.add_argument("--season", type=int, default=24)
-    parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--windows", type=int, default=5)
+    parser.add_argument("--target", nargs="+", default=[], help="columns to forecast, where a file has several")
     parser.add_argument("--seen", type=int, default=20_000, help="windows to learn from")
     parser.add_argument("--freq", help="of the files, where they do not say")
     options = parser.parse_args()
@@ -45,7 +46,9 @@ def main() -> None:
         )
         for path in paths:
             sizes = ["--horizon", options.horizon, "--windows", options.windows, "--season", options.season]
-            ttm_sk("evaluate", path, "--model", weights, *sizes, *frequency)
+            for target in options.target or [None]:
+                column = ["--target", target] if target else []
+                ttm_sk("evaluate", path, "--model", weights, "--without-classics", *sizes, *frequency, *column)
 
 
 def ttm_sk(*arguments: object) -> None:
