@@ -113,7 +113,7 @@ def trend(n: int, length: int, *, generator: Generator) -> Tensor:
 
 def noise(n: int, length: int, *, generator: Generator, heavy: bool = False) -> Tensor:
     """Coloured noise of unit variance: white, autoregressive with a random memory, or 1/f of a random slope."""
-    wide = _fast_length(length)
+    wide = _fast_length(length + length // 4)  # a spectrum is periodic: without more, the end would meet the beginning
     white = normal((n, wide), generator=generator)
     if heavy:
         freedom = uniform(2.5, 8, (n, 1), generator=generator)
@@ -148,7 +148,7 @@ def integrate(steps: Tensor) -> Tensor:
 
 def smooth(n: int, length: int, *, generator: Generator) -> Tensor:
     """A draw from a Gaussian process with a squared-exponential kernel of random length scale, unit variance."""
-    wide = _fast_length(length)
+    wide = _fast_length(length + length // 4)  # a spectrum is periodic: without more, the end would meet the beginning
     frequency = torch.arange(wide // 2 + 1, device=generator.device, dtype=torch.float32)[None]
     cutoff = torch.exp(uniform(0, math.log(max(length / 12, 2)), (n, 1), generator=generator))
     white = torch.fft.rfft(normal((n, wide), generator=generator))

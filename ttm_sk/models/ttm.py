@@ -162,7 +162,7 @@ class TTM(nn.Module):
         if covariates is not None:
             context, observed, future = join_covariates(self.config, context, observed, covariates, covariates_observed)
         values, weight, state = self.scale(context, observed)
-        seen = self._seen(values.shape[1])
+        seen = self._seen()
         past, flags = values[:, seen], weight[:, seen]
         own = state._replace(loc=state.loc[:, seen], scale=state.scale[:, seen])
         features = self.decode(self.encode(past, flags, resolution=resolution), past, static=static)
@@ -192,16 +192,17 @@ class TTM(nn.Module):
         )
         return self.head(features, anchor, seasons)
 
-    def _seen(self, n_channels: int) -> list[int]:
+    def _seen(self) -> list[int] | slice:
         """The channels that go through backbone and head: all, or the targets where channels do not meet there."""
         c = self.config
         is_apart = not (c.mixes_channels or c.decoder_mixes_channels)
-        return list(c.target_channels if c.target_channels and is_apart else range(n_channels))
+        return list(c.target_channels) if c.target_channels and is_apart else slice(None)
 
-    def _select(self, scaled: Tensor, seen: list[int]) -> Tensor:
+    def _select(self, scaled: Tensor, seen: list[int] | slice) -> Tensor:
         """The target channels, of those that were seen, and the steps that are kept."""
-        targets = [seen.index(i) for i in self.config.target_channels] or range(len(seen))
-        return scaled[:, list(targets), : self.config.horizon]
+        if self.config.target_channels and isinstance(seen, slice):
+            scaled = scaled[:, list(self.config.target_channels)]
+        return scaled[:, :, : self.config.horizon]
 
     def _mix_forecasts(
         self, scaled: Tensor, raw: Tensor | None, values: Tensor, state: ScaleState, future: Tensor | None

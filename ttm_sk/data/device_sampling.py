@@ -1,0 +1,186 @@
+"""Pretraining batches drawn on the training device: what a GPU needs so that drawing does not hold it back.
+
+The windows are those of :class:`~ttm_sk.data.sampling.WindowSampler`, drawn by tensors for the whole batch. Real
+series lie on the device as running sums, so that a block mean of any width is one difference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ttm_sk.data.corpora import MISSING, Corpus
+from ttm_sk.data.sampling import SHORTEST_CONTEXT
+from ttm_sk.data.synthetic import draw
+from ttm_sk.data.windows import Batch
+from ttm_sk.errors import ConfigError
+
+__all__ = ["DeviceWindowSampler"]
+
+LARGEST_FACTOR = 24
+
+
+@dataclass(frozen=True)
+class DeviceWindowSampler:
+    """Draws training batches on ``device``; a batch is a function of the seed and its number alone.
+
+    Attributes
+    ----------
+    context_length, horizon
+        Shape of the windows; shorter pasts are padded on the left as unobserved.
+    corpus
+        Real series, stored as integers (:func:`~ttm_sk.data.corpora.read_corpus`).
+    device
+        Where to draw.
+    synthetic_share, full_share, gap_share, coarse_share
+        As in :class:`~ttm_sk.data.sampling.WindowSampler`.
+    changed_share
+        Share of windows whose movement is multiplied by a slowly changing size; half as many are mixed with another
+        window, a quarter are cut off at one of their values.
+    pool_size, pool_batches
+        Synthetic series are drawn so many at a time, and serve so many batches.
+    """
+
+    context_length: int
+    horizon: int
+    corpus: Corpus
+    device: torch.device
+    seed: int = 0
+    synthetic_share: float = 0.5
+    full_share: float = 0.5
+    gap_share: float = 0.1
+    coarse_share: float = 0.5
+    changed_share: float = 0.2
+    pool_size: int = 8192
+    pool_batches: int = 32
+    _pool: dict[int, Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if any(group.values.dtype != np.int16 for group in self.corpus.groups):
+            raise ConfigError("drawing on a device needs a corpus of int16 values; read one with read_corpus")
+
+    @cached_property
+    def _series(self) -> dict[str, Tensor]:
+        groups = self.corpus.groups
+        values = torch.from_numpy(np.concatenate([group.values for group in groups])).to(self.device)
+        starts = np.concatenate([[0], np.cumsum([group.offsets[-1] for group in groups])])
+        offsets = np.concatenate([group.offsets[:-1] + at for group, at in zip(groups, starts[:-1], strict=True)])
+        counts = np.array([len(group.offsets) - 1 for group in groups])
+        is_seen = values != int(MISSING)
+        zero = torch.zeros(1, dtype=torch.int64, device=self.device)
+        total = torch.where(is_seen, values, torch.zeros_like(values)).cumsum(0, dtype=torch.int64)
+        seen = is_seen.cumsum(0, dtype=torch.int64)
+        return {
+            "total": torch.cat([zero, total]),
+            "seen": torch.cat([zero, seen]).to(torch.int32),
+            "bounds": torch.from_numpy(np.concatenate([offsets, starts[-1:]])).to(self.device),
+            "first": torch.from_numpy(np.concatenate([[0], np.cumsum(counts)])).to(self.device),
+            "begins": torch.from_numpy(starts).to(self.device),
+            "rations": torch.from_numpy(self.corpus.rations()).to(self.device),
+        }
+
+    def batch(self, index: int, size: int) -> Batch:
+        """The ``index``-th batch of ``size`` windows, on the device."""
+        generator = Generator(self.device).manual_seed((self.seed << 34) + (index << 2))
+        n_synthetic = round(size * self.synthetic_share)
+        rows = torch.cat([self._synthetic(n_synthetic, index, generator), self._real(size - n_synthetic, generator)])
+        rows = self._changed(rows, generator)
+        sign = torch.randint(2, (size, 1), generator=generator, device=self.device) * 2 - 1
+        rows = rows * sign
+        seen = ~rows.isnan() & self._kept(size, generator)
+        rows = torch.where(seen, rows, torch.zeros_like(rows))[:, None]
+        past = self.context_length
+        return Batch(rows[..., :past], seen[:, None, :past], rows[..., past:], seen[:, None, past:])
+
+    def _rand(self, *shape: int, generator: Generator) -> Tensor:
+        return torch.rand(shape, generator=generator, device=self.device)
+
+    def _synthetic(self, n: int, index: int, generator: Generator) -> Tensor:
+        length = self.context_length + self.horizon
+        number = index // self.pool_batches
+        if number not in self._pool:
+            self._pool.clear()
+            drawer = Generator(self.device).manual_seed((self.seed << 34) + (number << 2) + 1)
+            self._pool[number] = draw(self.pool_size, length, generator=drawer)
+        chosen = torch.randint(self.pool_size, (n,), generator=generator, device=self.device)
+        end = length // 4 + (self._rand(n, generator=generator) * (length - length // 4 + 1)).long()
+        end = torch.where(self._rand(n, generator=generator) < 0.5, torch.full_like(end, length), end).clamp(max=length)
+        at = torch.arange(length, device=self.device)[None] - (length - end)[:, None]
+        rows = self._pool[number][chosen].gather(1, at.clamp(min=0))
+        return torch.where(at >= 0, rows, torch.nan)
+
+    def _real(self, n: int, generator: Generator) -> Tensor:
+        s = self._series
+        group = torch.multinomial(s["rations"], n, replacement=True, generator=generator)
+        low, high = s["first"][group], s["first"][group + 1]
+        alike = low + (self._rand(n, generator=generator).double() * (high - low)).long()
+        begin, over = s["begins"][group], s["begins"][group + 1]
+        point = begin + (self._rand(n, generator=generator).double() * (over - begin)).long()
+        by_length = torch.searchsorted(s["bounds"], point, right=True) - 1
+        chosen = torch.where(self._rand(n, generator=generator) < 0.5, alike.clamp(max=high - 1), by_length)
+        start, stop = s["bounds"][chosen], s["bounds"][chosen + 1]
+        length = stop - start
+        most = (length // 48).clamp(max=LARGEST_FACTOR)
+        factor = 2 + (self._rand(n, generator=generator) * (most - 1).clamp(min=0)).long()
+        is_coarse = (self._rand(n, generator=generator) < self.coarse_share) & (most >= 2)
+        factor = torch.where(is_coarse, torch.minimum(factor, most), torch.ones_like(factor))
+        ahead = (length // factor // 3).clamp(min=1, max=self.horizon)
+        latest = stop - ahead * factor
+        earliest = start + torch.minimum(SHORTEST_CONTEXT * factor, latest - start)
+        cut = earliest + (self._rand(n, generator=generator).double() * (latest - earliest + 1)).long()
+        cut = torch.minimum(cut, latest)
+        width = torch.where(self._rand(n, generator=generator) < 0.2, torch.ones_like(factor), factor)
+        steps = torch.arange(-self.context_length, self.horizon, device=self.device)[None]
+        first = cut[:, None] + steps * factor[:, None]
+        inside = (first >= start[:, None]) & (first + factor[:, None] <= stop[:, None])
+        upper = (first + factor[:, None]).clamp(0, len(s["total"]) - 1)
+        lower = (upper - width[:, None]).clamp(min=0)
+        count = s["seen"][upper] - s["seen"][lower]
+        total = s["total"][upper] - s["total"][lower]
+        return torch.where(inside & (count > 0), total / count.clamp(min=1), torch.nan).float()
+
+    def _changed(self, rows: Tensor, generator: Generator) -> Tensor:
+        """Some rows modulated, mixed or censored, in their own units, past and future together."""
+        n, length = rows.shape
+        seen = ~rows.isnan()
+        count = seen.sum(-1, keepdim=True).clamp(min=1)
+        loc = torch.where(seen, rows, 0).sum(-1, keepdim=True) / count
+        centred = rows - loc
+        scale = (torch.where(seen, centred, 0).square().sum(-1, keepdim=True) / count).sqrt()
+        x = centred / torch.where(scale > 0, scale, torch.ones_like(scale))
+        knots = (torch.randn((n, 1, 5), generator=generator, device=self.device) * 0.7 + 1).abs() + 0.05
+        size = torch.nn.functional.interpolate(knots, length, mode="linear", align_corners=True)[:, 0]
+        x = torch.where(self._rand(n, 1, generator=generator) < self.changed_share, x * size, x)
+        share = 0.2 + 0.6 * self._rand(n, 1, generator=generator)
+        other = x[torch.randperm(n, generator=generator, device=self.device)]
+        mixed = share * x + (1 - share) * other
+        does_mix = (self._rand(n, 1, generator=generator) < self.changed_share / 2) & (
+            (~mixed.isnan()).sum(-1, keepdim=True) > 64
+        )
+        x = torch.where(does_mix, mixed, x)
+        edge = torch.randn((n, 1), generator=generator, device=self.device) * 0.7
+        is_capped = self._rand(n, 1, generator=generator) < self.changed_share / 4
+        return torch.where(is_capped, torch.minimum(x, edge), x)
+
+    def _kept(self, n: int, generator: Generator) -> Tensor:
+        """Which steps are left: histories shortened to a log-uniform length, some with single steps or a stretch out."""
+        past = self.context_length
+        age = torch.arange(past, 0, -1, device=self.device)[None]
+        shortest = math.log(min(SHORTEST_CONTEXT, past))
+        keep = torch.exp(shortest + (math.log(past) - shortest) * self._rand(n, 1, generator=generator))
+        is_full = self._rand(n, 1, generator=generator) < self.full_share
+        keep = torch.where(is_full, torch.full_like(keep, past), keep).floor()
+        kept = age <= keep
+        has_gaps = self._rand(n, 1, generator=generator) < self.gap_share
+        is_single = self._rand(n, 1, generator=generator) < 0.5
+        single = self._rand(n, past, generator=generator) >= 0.3 * self._rand(n, 1, generator=generator)
+        width = keep / 2 * self._rand(n, 1, generator=generator)
+        newest = (keep - width) * self._rand(n, 1, generator=generator)
+        stretch = (age <= newest) | (age > newest + width) | (keep <= SHORTEST_CONTEXT)
+        kept = kept & (~has_gaps | torch.where(is_single, single, stretch))
+        return torch.nn.functional.pad(kept, (0, self.horizon), value=True)
