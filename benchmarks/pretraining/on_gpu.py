@@ -154,7 +154,9 @@ def main() -> None:
         print(f"wrote {name}: {provenance['windows']:,} windows, hash {checkpoint.hash[:12]}", flush=True)
 
     resumed = step > 0
-    seconds += phase(a.stable, lambda share: a.peak if resumed else a.peak * min(1.0, 0.02 + share * 25), 0.9995, "stable")
+    seconds += phase(
+        a.stable, lambda share: a.peak if resumed else a.peak * min(1.0, 0.02 + share * 25), 0.9995, "stable"
+    )
     if a.stable:
         write("stable")
         torch.save(

@@ -168,7 +168,7 @@ class DeviceWindowSampler:
         return torch.where(is_capped, torch.minimum(x, edge), x)
 
     def _kept(self, n: int, generator: Generator) -> Tensor:
-        """Which steps are left: histories shortened to a log-uniform length, some with single steps or a stretch out."""
+        """Which steps are left: histories cut to a log-uniform length, some with single steps or a stretch missing."""
         past = self.context_length
         age = torch.arange(past, 0, -1, device=self.device)[None]
         shortest = math.log(min(SHORTEST_CONTEXT, past))
