@@ -26,16 +26,19 @@ def test_when_a_real_series_climbs_then_every_window_climbs_by_one_width_through
     for row, counts in zip(steps, both, strict=True):
         assert row[counts].std() < 1e-3 * row[counts].mean()
     assert (rows[~seen] == 0).all()
-    assert seen[:, 63].all() and seen[:, 64].all()
+    assert seen[:, 63].all()
+    assert seen[:, 64].all()
 
 
 def test_when_the_same_batch_is_asked_for_again_then_it_is_the_same_and_another_is_not():
     first, again = _ramps(synthetic_share=0.5), _ramps(synthetic_share=0.5)
     again.batch(40, 16)
     one, same, other = first.batch(3, 16), again.batch(3, 16), first.batch(4, 16)
-    assert torch.equal(one.context, same.context) and torch.equal(one.target, same.target)
+    assert torch.equal(one.context, same.context)
+    assert torch.equal(one.target, same.target)
     assert not torch.equal(one.context, other.context)
-    assert torch.isfinite(one.context).all() and torch.isfinite(one.target).all()
+    assert torch.isfinite(one.context).all()
+    assert torch.isfinite(one.target).all()
 
 
 def test_when_values_are_missing_then_they_are_not_observed():
