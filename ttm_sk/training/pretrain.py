@@ -124,13 +124,15 @@ def pretrain(
     recipe, schedule = recipe_of(config), settings.schedule()
     if loop.is_compiled and not recipe.can_compile:
         raise ConfigError(f"is_compiled=True does nothing for {type(config).__name__}; leave it out")
-    module = _first_module(start, config, settings.seed).to(resolve_device(device))
+    place = resolve_device(device)
+    module = _first_module(start, config, settings.seed).to(place)
     sampler = recipe.sampler(
         config,
         n_steps=schedule.n_steps,
         corpus=corpus,
         synthetic_share=settings.synthetic_share,
         seed=settings.seed,
+        device=place,
     )
     result = train(
         module,
@@ -149,7 +151,9 @@ def pretrain(
     return Checkpoint(
         config,
         weights,
-        _provenance(start, corpus, settings, n_windows=result.step * settings.batch_size, seconds=result.seconds),
+        _provenance(
+            start, corpus, settings, place, n_windows=result.step * settings.batch_size, seconds=result.seconds
+        ),
     )
 
 
@@ -163,11 +167,23 @@ def _first_module(start: AnyConfig | Checkpoint, config: AnyConfig, seed: int) -
 
 
 def _provenance(
-    start: AnyConfig | Checkpoint, corpus: Corpus | None, settings: PretrainSettings, *, n_windows: int, seconds: float
+    start: AnyConfig | Checkpoint,
+    corpus: Corpus | None,
+    settings: PretrainSettings,
+    device: torch.device,
+    *,
+    n_windows: int,
+    seconds: float,
 ) -> dict[str, Any]:
     before = dict(start.provenance) if isinstance(start, Checkpoint) else {}
     datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
-    run = {"windows": n_windows, "seconds": round(seconds, 1), "settings": asdict(settings), "version": __version__}
+    run = {
+        "windows": n_windows,
+        "seconds": round(seconds, 1),
+        "settings": asdict(settings),
+        "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),
+        "version": __version__,
+    }
     return {
         **before,
         "windows": before.get("windows", 0) + n_windows,
