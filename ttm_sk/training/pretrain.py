@@ -14,7 +14,9 @@ from ttm_sk.data.corpora import Corpus
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
 from ttm_sk.models.frozen_config import FrozenConfig
+from ttm_sk.models.ttm_config import TTMConfig
 from ttm_sk.training.loop import LoopSettings, train
+from ttm_sk.training.objectives import FedBackLoss, Objective
 from ttm_sk.training.recipes import recipe_of
 from ttm_sk.training.schedule import Schedule
 
@@ -37,6 +39,9 @@ class PretrainSettings:
         Parts of the run that warm up and decay; a decay of 0 leaves weights to be trained on.
     synthetic_share
         Share of synthetic windows; without a corpus it is 1.
+    fed_back_share
+        Share of windows whose newest steps are the model's own forecast, so that it learns to forecast onwards from
+        them (:class:`~ttm_sk.training.objectives.FedBackLoss`); for a TTM with quantiles.
     seed
         Of the first weights and of the windows.
     """
@@ -47,6 +52,7 @@ class PretrainSettings:
     warmup_share: float = 0.02
     decay_share: float = 0.2
     synthetic_share: float = 0.5
+    fed_back_share: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -137,7 +143,7 @@ def pretrain(
     result = train(
         module,
         lambda index, size, rank: sampler.batch(index, size, rank=rank),
-        recipe.objective,
+        _objective(recipe.objective, config, settings.fed_back_share),
         schedule,
         replace(loop, batch_size=settings.batch_size),
         identity={
@@ -155,6 +161,14 @@ def pretrain(
             start, corpus, settings, place, n_windows=result.step * settings.batch_size, seconds=result.seconds
         ),
     )
+
+
+def _objective(objective: Objective, config: AnyConfig, fed_back_share: float) -> Objective:
+    if not fed_back_share:
+        return objective
+    if not (isinstance(config, TTMConfig) and config.levels):
+        raise ConfigError(f"fed_back_share={fed_back_share} is for a TTM with quantiles; leave it at 0")
+    return FedBackLoss(fed_back_share)
 
 
 def _first_module(start: AnyConfig | Checkpoint, config: AnyConfig, seed: int) -> AnyModule:
