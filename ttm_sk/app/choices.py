@@ -16,13 +16,13 @@ MOST_STEPS = 2_000  # minutes, where a model of 96 steps is asked for more
 MOST_WINDOWS = 20
 
 EFFORT_LABELS = {
-    "fast": "Fast: two passes, the usual choice",
-    "plain": "Plain: one pass",
-    "best": "Best: tries readings of the past first, slower",
+    "fast": "Fast: the usual choice",
+    "plain": "Plain: one pass, half the time",
+    "best": "Best: more accurate, slower",
 }
 STRATEGY_LABELS = {
     "zero-shot": "Zero-shot: nothing is trained",
-    "auto": "Auto: trains only if a backtest says that it helps, minutes",
+    "auto": "Auto: trains where that helps",
     "head": "Train the head",
     "minimal": "Train decoder and head",
     "bias": "Train the biases",

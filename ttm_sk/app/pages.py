@@ -128,5 +128,5 @@ def _verdict(analysis: Analysis) -> str:
         return "The error could not be compared with seasonal naive's: one of them has no value."
     if abs(ratio - 1) < 0.005:
         return "On these windows the error was that of seasonal naive."
-    change = f"{abs(1 - ratio):.0%}".replace("%", " %")
+    change = f"{abs(1 - ratio):.0%}".replace("%", "\N{NO-BREAK SPACE}%")
     return f"On these windows the error (MASE) was {change} {'below' if ratio < 1 else 'above'} seasonal naive's."

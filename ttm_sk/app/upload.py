@@ -57,12 +57,12 @@ def read_upload(file: BinaryIO, name: str, *, limit: int) -> pd.DataFrame:
         path = Path(folder) / f"upload{ending if ENDING.fullmatch(ending) else ''}"
         size = _copy(file, path, limit)
         if not size:
-            raise DataError(f"{name} is empty; choose a file with a line of column names, and data below it")
+            raise DataError(f"“{name}” is empty; choose a file with a line of column names, and data below it")
         try:
             _refuse_trap(path, name, most=MOST_UNPACKED * limit)
             return read_table(path)
         except DataError as error:
-            raise DataError(str(error).replace(str(path), name)) from error
+            raise DataError(str(error).replace(str(path), f"“{name}”")) from error
 
 
 def _copy(file: BinaryIO, path: Path, limit: int) -> int:
@@ -85,9 +85,9 @@ def _refuse_trap(path: Path, name: str, *, most: int) -> None:
                 size += len(chunk)
                 if size > most:
                     raise DataError(
-                        f"{name} unpacks to more than {most // MEBIBYTE} MB; cut it, or use `ttm-sk forecast`"
+                        f"“{name}” unpacks to more than {most // MEBIBYTE} MB; cut it, or use `ttm-sk forecast`"
                     )
     except zlib.error as error:
-        raise DataError(f"{name} is a damaged gzip file ({error}); pack it again") from error
+        raise DataError(f"“{name}” is a damaged gzip file ({error}); pack it again") from error
     except (OSError, EOFError):
         return
