@@ -182,6 +182,7 @@ slider.addEventListener("keydown", onKey);
 slider.addEventListener("pointermove", onPointer);
 slider.addEventListener("pointerdown", onPointer);
 box.append(slider, reading);
+document.getElementById("legend").hidden = false;
 
 shown.min = Math.min(LEAST_SHOWN, nHistory);
 shown.max = nHistory;
