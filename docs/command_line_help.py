@@ -14,7 +14,7 @@ MARK = "<!-- commands -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """mkdocs calls this for every page."""
+    """The page with the help where the mark is; called by mkdocs for every page."""
     if MARK not in markdown:
         return markdown
     with mock.patch.dict(os.environ, COLUMNS="96"):  # argparse's width

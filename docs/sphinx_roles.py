@@ -18,6 +18,7 @@ class SphinxRoles(griffe.Extension):
     """A role becomes a link where the reference has its target, and the bare name elsewhere."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Called by griffe for every module, class and function that it reads."""
         if obj.docstring is not None:
             text = ROLE.sub(_link, obj.docstring.value)
             obj.docstring.value = LITERAL.sub("\n", REFERENCE.sub(r"\\[\1\\] ", text))
