@@ -1,4 +1,4 @@
-"""Draw the model and the walk around it: ``python benchmarks/architecture_picture.py docs/images/architecture.svg``."""
+"""Draw the model and the walk around it: ``python benchmarks/architecture_picture.py docs/images``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 from html import escape
 from pathlib import Path
 
-WIDTH, ROW, BOX_HEIGHT = 860, 62, 44
-LEFT, LEFT_WIDTH, RIGHT, RIGHT_WIDTH = 24, 330, 430, 406
+WIDTH, ROW, BOX_HEIGHT = 370, 62, 44
+LEFT = 4
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f; } .axes { font-size: 11.5px; fill: #5c6470; }
 .head { font-weight: 600; font-size: 14px; } rect { fill: #f5f7f9; stroke: #aab2bd; }
@@ -25,14 +25,14 @@ AROUND = [
     ("drivers: their effect taken out", "ridge on surprises; put back at the end", False),
     ("readings of the past", "as it is, coarser, by phase, shorter", False),
     ("the series and its negative", "two passes, averaged", False),
-    ("the model", "on the right", True),
+    ("the model", "drawn beside this", True),
     ("feedback beyond one pass", "five possible futures, or the median", False),
     ("quantiles at the levels asked for", "sorted, interpolated, in the units of the series", False),
     ("the rows that were asked for", "horizon quantile", False),
 ]
 MODEL = [
     ("scale", "centre and spread of what was observed; asinh", True),
-    ("views", "every step, means over blocks, means over long blocks", True),
+    ("views", "every step, means of blocks, means of long blocks", True),
     ("patches, with observed flags", "batch channel patch feature", True),
     ("backbone: split, mix, merge", "three levels, the finest first; no attention", True),
     ("decoder", "narrower mixers; what fine-tuning trains first", True),
@@ -42,49 +42,45 @@ MODEL = [
 ]
 
 
-def main(output: str) -> int:
-    """Write the picture."""
-    height = 60 + ROW * max(len(AROUND), len(MODEL))
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title">',
-        '<title id="title">A forecast on its way: around the model on the left, through the model on the right</title>',
-        f"<style>{STYLE}</style>",
-        _text(LEFT, 24, "A forecast on its way", "head"),
-        _text(RIGHT, 24, "Inside the model", "head"),
-        *_column(AROUND, LEFT, LEFT_WIDTH),
-        *_column(MODEL, RIGHT, RIGHT_WIDTH),
-    ]
-    row = next(i for i, (_, _, is_model) in enumerate(AROUND) if is_model)
-    parts += _brace(_top(row) + BOX_HEIGHT / 2, _top(0), _top(len(MODEL) - 1) + BOX_HEIGHT)
-    Path(output).write_text("\n".join([*parts, "</svg>", ""]), encoding="utf-8")
+def main(folder: str) -> int:
+    """Write both pictures: apart, so that a phone can show one below the other."""
+    for name, title, rows in (("walk", "A forecast on its way", AROUND), ("model", "Inside the model", MODEL)):
+        (Path(folder) / f"architecture-{name}.svg").write_text(picture(title, rows), encoding="utf-8")
     return 0
 
 
-def _top(row: int) -> float:
+def picture(title: str, rows: list[tuple[str, str, bool]]) -> str:
+    """One column of boxes, read downwards."""
+    size = f'viewBox="0 0 {WIDTH} {_top(len(AROUND)) - ROW + BOX_HEIGHT + 4}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title">',
+        f'<title id="title">{escape(title)}</title>',
+        f"<style>{STYLE}</style>",
+        _text(LEFT, 24, title, "head"),
+        *_column(rows),
+    ]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _top(row: int) -> int:
     return 40 + ROW * row
 
 
-def _column(rows: list[tuple[str, str, bool]], left: float, width: float) -> list[str]:
+def _column(rows: list[tuple[str, str, bool]]) -> list[str]:
     parts = []
     for i, (name, detail, is_model) in enumerate(rows):
-        box = f'x="{left}" y="{_top(i)}" width="{width}" height="{BOX_HEIGHT}" rx="6"'
-        parts.append(f"<rect {box}{' class=' + chr(34) + 'model' + chr(34) if is_model else ''}/>")
-        parts.append(_text(left + 12, _top(i) + 18, name))
-        parts.append(_text(left + 12, _top(i) + 35, detail, "axes"))
+        box = f'x="{LEFT}" y="{_top(i)}" width="{WIDTH - 2 * LEFT}" height="{BOX_HEIGHT}" rx="6"'
+        parts.append(f'<rect class="{"model" if is_model else "around"}" {box}/>')
+        parts.append(_text(LEFT + 12, _top(i) + 18, name))
+        parts.append(_text(LEFT + 12, _top(i) + 35, detail, "axes"))
         if i + 1 < len(rows):
-            parts += _arrow(left + width / 2, _top(i) + BOX_HEIGHT, _top(i + 1))
+            parts += _arrow(WIDTH / 2, _top(i) + BOX_HEIGHT, _top(i + 1))
     return parts
 
 
 def _arrow(x: float, top: float, bottom: float) -> list[str]:
     tip = f'<path class="tip" d="M{x - 4} {bottom - 6}h8l-4 6z"/>'
     return [f'<path d="M{x} {top}V{bottom - 5}"/>', tip]
-
-
-def _brace(y: float, top: float, bottom: float) -> list[str]:
-    """From the box called the model to all that is inside it."""
-    x, inner = LEFT + LEFT_WIDTH, RIGHT - 14
-    return [f'<path d="M{x} {y}H{inner - 24}M{inner} {top}h-12V{bottom}h12M{inner - 12} {y}h-14"/>']
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:

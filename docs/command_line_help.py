@@ -17,7 +17,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """The page with the help where the mark is; called by mkdocs for every page."""
     if MARK not in markdown:
         return markdown
-    with mock.patch.dict(os.environ, COLUMNS="96"):  # argparse's width
+    with mock.patch.dict(os.environ, COLUMNS="80"):  # argparse's width
         parts = [f"## {parser.prog}\n\n```text\n{parser.format_help()}```\n" for parser in _commands(make_parser())]
     return markdown.replace(MARK, "\n".join(parts))
 
