@@ -26,7 +26,7 @@ def test_when_a_form_is_empty_but_for_the_horizon_then_the_rest_is_usual():
     assert Choices.of({"horizon": [" 7 "]} | empty) == Choices(horizon=7)
 
 
-@pytest.mark.parametrize("text", ["", "0", "2001", "1.5", "-3", "²", "1e3"])
+@pytest.mark.parametrize("text", ["", "0", "2001", "1.5", "-3", "²", "1e3", pytest.param("9" * 5000, id="huge")])
 def test_when_the_horizon_is_no_whole_number_in_range_then_the_field_is_named(text):
     with pytest.raises(ConfigError, match="“Steps ahead”, expected a whole number from 1 to 2,000"):
         Choices.of({"horizon": [text]})

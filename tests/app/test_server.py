@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 
+import app_pages  # noqa: F401 (without the extra, all of this is skipped)
 import pytest
-
-pytest.importorskip("uvicorn", reason="needs the extra app")
 
 from ttm_sk.app import server
 from ttm_sk.cli import main

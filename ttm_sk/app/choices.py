@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ __all__ = ["EFFORT_LABELS", "MOST_STEPS", "MOST_WINDOWS", "STRATEGY_LABELS", "Ch
 
 MOST_STEPS = 2_000  # minutes, where a model of 96 steps is asked for more
 MOST_WINDOWS = 20
+WHOLE = re.compile(r"[0-9]{1,9}")
 
 EFFORT_LABELS = {
     "fast": "Fast: the usual choice",
@@ -97,7 +99,7 @@ def _text(form: Mapping[str, Sequence[str]], name: str) -> str | None:
 
 def _whole(form: Mapping[str, Sequence[str]], name: str, *, least: int, most: int) -> int:
     text = (_text(form, name) or "").strip()
-    if not text.isdecimal() or not least <= int(text) <= most:
+    if not WHOLE.fullmatch(text) or not least <= int(text) <= most:
         found = repr(text) if text else "nothing"
         raise ConfigError(
             f"found {found} in “{FIELDS[name]}”, expected a whole number from {least:,} to {most:,}; correct it"

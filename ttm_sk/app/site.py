@@ -108,12 +108,9 @@ class _Site:
 
     async def columns(self, request: Request) -> Response:
         table = self._table(request)
-        number = request.query_params.get("from", "")
-        filled = (
-            _filled(table.analyses[int(number)].choices)
-            if number.isdecimal() and int(number) in table.analyses
-            else None
-        )
+        asked = request.query_params.get("from")
+        before = [analysis for number, analysis in table.analyses.items() if str(number) == asked]
+        filled = _filled(before[0].choices) if before else None
         return HTMLResponse(await run_in_threadpool(columns_page, request.path_params["key"], table, filled=filled))
 
     async def forget(self, request: Request) -> Response:
@@ -140,7 +137,7 @@ class _Site:
         table, number = self._table(request), request.path_params["number"]
         analysis = _stored(table, number)
         asked = request.query_params.get("series", "0")
-        if not asked.isdecimal() or int(asked) >= len(analysis.parts()):
+        if asked not in map(str, range(len(analysis.parts()))):
             raise HTTPException(404, f"found series {asked!r}, expected a number below {len(analysis.parts())}")
         page = await run_in_threadpool(analysis_page, request.path_params["key"], table, number, position=int(asked))
         return HTMLResponse(page)
