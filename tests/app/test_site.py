@@ -67,6 +67,21 @@ def test_when_there_was_a_backtest_then_its_scores_are_shown_and_downloaded(brow
     assert scores["method"].tolist() == ["seasonal naive"] * 2 + ["ttm_sk"] * 2
 
 
+def test_when_the_past_repeats_itself_exactly_then_no_score_is_made_up(browser):
+    text = said(forecast(browser, table_of(upload(browser))))
+    assert "There is no MASE here" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_when_the_past_is_noisy_then_one_sentence_compares_with_seasonal_naive(browser):
+    lines = [f"{day},{10 + i % 7 + (i * i) % 5}" for i, day in enumerate(DAYS)]
+    page = forecast(browser, table_of(upload(browser, "\n".join(["day,sales", *lines]).encode())), windows="2")
+    scores = pd.read_csv(io.BytesIO(browser.get(f"{page.url}/backtest.csv").content))
+    ours, naive = (scores[scores["method"] == name]["mase"].mean() for name in ("ttm_sk", "seasonal naive"))
+    expected = f"{abs(1 - ours / naive):.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+    assert f"was {expected} {'below' if ours < naive else 'above'} seasonal naive's" in page.text.replace("&#39;", "'")
+
+
 def test_when_the_past_is_too_short_for_a_backtest_then_the_forecast_comes_with_the_reason(browser):
     page = forecast(browser, table_of(upload(browser)), horizon="28")
     assert page.status_code == 200

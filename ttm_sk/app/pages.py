@@ -109,13 +109,17 @@ def _scores(analysis: Analysis) -> list[dict[str, str]]:
     if analysis.backtest is None:
         return []
     summary = analysis.backtest.summary().astype({"method": str})
-    coverage = [f"{100 * share:.0f} %" if math.isfinite(share) else "none" for share in summary["coverage"]]
     mae = readable(summary[["mae"]])["mae"]
     return [
-        {"method": row["method"], "mase": f"{row['mase']:.3f}", "mae": mae[i], "wql": f"{row['wql']:.3f}"}
-        | {"coverage": coverage[i], "seconds": f"{row['seconds']:.1f}"}
+        {"method": row["method"], "mae": mae[i], "seconds": f"{row['seconds']:.1f}"}
+        | {name: _shown(row[name], "{:.3f}") for name in ("mase", "wql")}
+        | {"coverage": _shown(100 * row["coverage"], "{:.0f} %")}
         for i, row in summary.iterrows()
     ]
+
+
+def _shown(value: float, form: str) -> str:
+    return form.format(value) if math.isfinite(value) else "none"
 
 
 def _verdict(analysis: Analysis) -> str:
@@ -125,7 +129,7 @@ def _verdict(analysis: Analysis) -> str:
     means = analysis.backtest.summary().set_index("method")["mase"]
     ratio = means[OURS] / means[NAIVE]
     if math.isnan(ratio):
-        return "The error could not be compared with seasonal naive's: one of them has no value."
+        return "There is no MASE here: the past repeats itself exactly, or too little of it was observed."
     if abs(ratio - 1) < 0.005:
         return "On these windows the error was that of seasonal naive."
     change = f"{abs(1 - ratio):.0%}".replace("%", "\N{NO-BREAK SPACE}%")

@@ -78,19 +78,18 @@ function drawAxes(svg, scale) {
     element("line", { class: "grid-line", x1: scale.left, x2: scale.right, y1: y, y2: y }, svg);
     element("text", { x: scale.left - 8, y: y + 4, "text-anchor": "end" }, svg).textContent = number.format(tick);
   }
-  const room = 8 * Math.max(...points.times.map((label) => label.length)) + 16;
-  const count = Math.max(1, Math.floor((scale.right - scale.left) / room));
-  const stride = Math.max(1, Math.ceil((nSteps - state.first) / count));
-  for (let step = nHistory; step >= state.first; step -= stride) drawTime(svg, scale, step);
-  for (let step = nHistory + stride; step < nSteps; step += stride) drawTime(svg, scale, step);
+  const room = 7 * Math.max(...points.times.map((label) => label.length)) + 16;
+  const last = Math.min(nSteps - 1 - state.first, Math.max(1, Math.floor((scale.right - scale.left) / room) - 1));
+  for (let i = 0; i <= last; i += 1) {
+    const step = state.first + Math.round((i * (nSteps - 1 - state.first)) / Math.max(1, last));
+    drawTime(svg, scale, step, i === 0 ? "start" : i === last ? "end" : "middle");
+  }
   if (nHistory) element("line", { class: "now", x1: scale.x(nHistory - 0.5), x2: scale.x(nHistory - 0.5), y1: scale.top, y2: scale.bottom }, svg);
 }
 
-function drawTime(svg, scale, step) {
-  const x = scale.x(step);
-  const half = 3.5 * points.times[step].length;
-  if (x - half < scale.left - 8 || x + half > scale.right + 10) return;
-  element("text", { x, y: scale.bottom + 20, "text-anchor": "middle" }, svg).textContent = points.times[step];
+function drawTime(svg, scale, step, anchor) {
+  const place = { x: scale.x(step), y: scale.bottom + 20, "text-anchor": anchor };
+  element("text", place, svg).textContent = points.times[step];
 }
 
 function drawFan(svg, scale, fan, start, classes) {
