@@ -78,7 +78,7 @@ function drawAxes(svg, scale) {
     element("line", { class: "grid-line", x1: scale.left, x2: scale.right, y1: y, y2: y }, svg);
     element("text", { x: scale.left - 8, y: y + 4, "text-anchor": "end" }, svg).textContent = number.format(tick);
   }
-  const room = 7 * Math.max(...points.times.map((label) => label.length)) + 16;
+  const room = 10.5 * Math.max(...points.times.map((label) => label.length)) + 12; // the first stands to the right of its place
   const last = Math.min(nSteps - 1 - state.first, Math.max(1, Math.floor((scale.right - scale.left) / room) - 1));
   for (let i = 0; i <= last; i += 1) {
     const step = state.first + Math.round((i * (nSteps - 1 - state.first)) / Math.max(1, last));
