@@ -43,6 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_finetune(commands)
     _add_evaluate(commands)
     _add_export(commands)
+    _add_app(commands)
     add_speculative(commands)
     return parser
 
@@ -100,6 +101,20 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--output", required=True, metavar="FILE", help="the file")
     command.add_argument("--force", action="store_true", help="replace the output if it exists")
+
+
+def _add_app(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "app",
+        "a page on this machine alone, to drop a CSV file on (needs the extra 'app')",
+        "ttm-sk app --open",
+    )
+    command.add_argument("--port", type=_port, default=8765, metavar="N", help="0 takes a free one (default: 8765)")
+    command.add_argument("--open", action="store_true", help="open it in the browser")
+    command.add_argument("--upload-limit", type=_whole, default=32, metavar="MB", help="of a file (default: 32)")
+    command.add_argument("--model", default="ttm-tiny", metavar="M", help="name or path (default: ttm-tiny)")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
@@ -344,6 +359,10 @@ def _number(text: str, kind: Callable[[str], Number], *, is_allowed: Callable[[N
 
 def _whole(text: str) -> int:
     return _number(text, int, is_allowed=lambda x: x >= 1, expected="a whole number of at least 1")
+
+
+def _port(text: str) -> int:
+    return _number(text, int, is_allowed=lambda x: 0 <= x < 65_536, expected="a port from 0 to 65535")
 
 
 def _level(text: str) -> float:
