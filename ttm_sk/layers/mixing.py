@@ -146,7 +146,7 @@ class PatchMixing(nn.Module):
         return x + mixed
 
 
-def _from_left(linear: nn.Linear, x: Tensor) -> Tensor:
+def _from_left(linear: nn.Linear | nn.Module, x: Tensor) -> Tensor:
     """``linear`` along the axis in the middle of ``(row, patch, feature)``.
 
     As a batch of products with the bias added on the way: ``matmul`` of a matrix and a batch would transpose it twice.

@@ -201,7 +201,7 @@ def _boundaries(given: tuple[int, ...], n_rows: int, path: Path) -> tuple[int, i
     is_whole = all(isinstance(row, (int, np.integer)) and not isinstance(row, bool) for row in given)
     if len(given) != 3 or not is_whole or not 0 <= given[0] < given[1] <= given[2] <= n_rows:
         raise DataError(
-            f"found boundaries={list(given)} for the {n_rows} rows of {path}; expected three row numbers, [begin, end of"
-            f" training, end of validation], ascending and at most {n_rows}; [0, 0, 0] cuts after 50 and 70 %"
+            f"found boundaries={list(given)} for the {n_rows} rows of {path}; expected three row numbers, [begin, end"
+            f" of training, end of validation], ascending and at most {n_rows}; [0, 0, 0] cuts after 50 and 70 %"
         )
     return int(given[0]), int(given[1]), int(given[2])

@@ -73,9 +73,7 @@ class TinyTimeMixerModel(nn.Module):
     ((4, 1, 12), (4, 1, 12), (4, 1, 48))
     """
 
-    def __init__(
-        self, config: Mapping[str, Any] | None = None, repo: str | Path | Checkpoint | None = None
-    ) -> None:
+    def __init__(self, config: Mapping[str, Any] | None = None, repo: str | Path | Checkpoint | None = None) -> None:
         super().__init__()
         self.configuration = Configuration.of(config)
         if repo is not None:
@@ -90,7 +88,9 @@ class TinyTimeMixerModel(nn.Module):
             self._adopt(self.configuration.checkpoint())
         seen = self.architecture.context_length
         if self.context_len > seen:
-            raise ConfigError(f"found context_len={self.context_len}; this model sees at most {seen} steps: ask for less")
+            raise ConfigError(
+                f"found context_len={self.context_len}; this model sees at most {seen} steps: ask for less"
+            )
 
     def _adopt(self, checkpoint: Checkpoint) -> None:
         self.architecture = checkpoint.config
@@ -118,7 +118,9 @@ class TinyTimeMixerModel(nn.Module):
         """``step``, ``epoch``, ``training_loss``, ``validation_loss``, ``is_best`` of every look, oldest first."""
         runs = self._provenance.get("finetuning", [])
         return [
-            look | {"epoch": look["step"] / run.get("steps_per_epoch", np.nan)} for run in runs for look in run["history"]
+            look | {"epoch": look["step"] / run.get("steps_per_epoch", np.nan)}
+            for run in runs
+            for look in run["history"]
         ]
 
     @property
