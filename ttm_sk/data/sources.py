@@ -141,7 +141,7 @@ def _open_folder(folder: Path, split: str | None) -> Opened:
     if shards:
         from ttm_sk.data.arrow_files import read_arrow_folder
 
-        splits = {found["split"] for shard in shards if (found := SHARD.fullmatch(shard.name))} - {"data"}
+        splits = {shown["split"] for shard in shards if (shown := SHARD.fullmatch(shard.name))} - {"data"}
         prefix = f"{_chosen(sorted(splits), split, str(folder))}-" if splits else ""
         return _unnested(read_arrow_folder(folder, prefix=prefix).to_pandas(), str(folder))
     if [file for file in folder.glob("*.json*") if re.fullmatch(r"data.*|\d+.*", file.name)]:
