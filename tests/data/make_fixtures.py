@@ -85,7 +85,10 @@ def write_arrow_stream(folder: Path, lists: dict[str, list[float | None]]) -> No
             "target": list(lists.values()),
         }
     )
-    with pa.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as out:
+    with (
+        pa.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as file,
+        pa.ipc.new_stream(file, table.schema) as out,
+    ):
         out.write_table(table)
 
 
