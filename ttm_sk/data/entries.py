@@ -17,10 +17,11 @@ import numpy as np
 from ttm_sk.data.stored_series import StoredSeries, StoredSet
 from ttm_sk.errors import DataError
 
-__all__ = ["is_entry", "read_gluonts_folder", "read_json_lines", "stored_set"]
+__all__ = ["entry_files", "is_entry", "read_gluonts_folder", "read_json_lines", "stored_set"]
 
 TARGETS = ("target", "y")
 IDS = ("item_id", "id", "unique_id", "series_name")
+DESCRIPTIONS = ("metadata.json", "dataset_dict.json", "dataset_info.json", "state.json")
 STAMPS = ("timestamp", "timestamps", "ds", "date", "time")
 
 
@@ -85,12 +86,17 @@ def read_gluonts_folder(folder: str | Path) -> StoredSet:
         If there is no JSON file, or one cannot be read.
     """
     folder = Path(folder)
-    files = sorted(file for file in folder.glob("*.json*") if file.name != "metadata.json")
+    files = entry_files(folder)
     if not files:
         raise DataError(f"found no data.json in {folder}; expected the train or test folder of a GluonTS data set")
     frequency = _frequency_beside(folder)
     parts = [read_json_lines(file, frequency=frequency) for file in files]
     return StoredSet(tuple(one for part in parts for one in part.series), parts[0].frequency, str(folder))
+
+
+def entry_files(folder: Path) -> list[Path]:
+    """The files of a folder that may hold entries: JSON, but for what only describes a data set."""
+    return sorted(file for file in folder.glob("*.json*") if file.name not in DESCRIPTIONS)
 
 
 def _frequency_beside(folder: Path) -> str | None:

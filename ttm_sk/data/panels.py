@@ -73,15 +73,16 @@ def _stamps(one: StoredSeries, grid: str | None, where: str) -> pd.Index:
         return to_stamps(pd.Series(one.stamps, name="timestamp"))
     if one.start is None:
         return pd.RangeIndex(n_steps)
+    first = _first(one, where)
     if grid is None:
         raise DataError(f"{where}: found a start, {one.start}, but no frequency; give it, for example freq='D'")
-    return pd.date_range(_first(one, grid, where), periods=n_steps, freq=grid)
+    unit = grid.lstrip("0123456789")
+    first = first.to_period(CALENDAR[unit]).to_timestamp() if unit in CALENDAR else first
+    return pd.date_range(first, periods=n_steps, freq=grid)
 
 
-def _first(one: StoredSeries, grid: str, where: str) -> pd.Timestamp:
+def _first(one: StoredSeries, where: str) -> pd.Timestamp:
     try:
-        first = one.start.to_timestamp() if isinstance(one.start, pd.Period) else pd.Timestamp(one.start)
+        return one.start.to_timestamp() if isinstance(one.start, pd.Period) else pd.Timestamp(one.start)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{where}: found the start {one.start!r}; expected a date such as 2024-01-31") from error
-    unit = grid.lstrip("0123456789")
-    return first.to_period(CALENDAR[unit]).to_timestamp() if unit in CALENDAR else first

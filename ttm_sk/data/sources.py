@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from ttm_sk.data.entries import is_entry, read_gluonts_folder, read_json_lines, stored_set
+from ttm_sk.data.entries import entry_files, is_entry, read_gluonts_folder, read_json_lines, stored_set
 from ttm_sk.data.layouts import to_known_series
 from ttm_sk.data.monash import locate_monash
 from ttm_sk.data.panels import to_panel
@@ -144,7 +144,7 @@ def _open_folder(folder: Path, split: str | None) -> Opened:
         splits = {shown["split"] for shard in shards if (shown := SHARD.fullmatch(shard.name))} - {"data"}
         prefix = f"{_chosen(sorted(splits), split, str(folder))}-" if splits else ""
         return _unnested(read_arrow_folder(folder, prefix=prefix).to_pandas(), str(folder))
-    if [file for file in folder.glob("*.json*") if re.fullmatch(r"data.*|\d+.*", file.name)]:
+    if entry_files(folder):
         return read_gluonts_folder(folder)
     parts = sorted(part.name for part in folder.iterdir() if part.is_dir() and part.name != "metadata")
     if not parts:

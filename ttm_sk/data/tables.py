@@ -94,7 +94,7 @@ def read_benchmark_table(path: str | Path) -> pd.DataFrame:
 
 def _read_archive_of_arrays(path: Path) -> pd.DataFrame:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             names = list(archive)
             values = archive[DATA] if DATA in names else None
     except (OSError, ValueError, zipfile.BadZipFile) as error:

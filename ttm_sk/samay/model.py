@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ from ttm_sk.samay.configuration import Configuration, warn_if_untrained
 from ttm_sk.samay.dataset import TinyTimeMixerDataset
 from ttm_sk.samay.metric import INTERVAL, all_metrics, mse
 from ttm_sk.training.finetune import FineTuneSettings, finetune
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["TinyTimeMixerModel"]
 
@@ -287,9 +284,7 @@ class TinyTimeMixerModel(nn.Module):
             return all_metrics(histories, trues, preds, quantiles[..., 1:] if has_interval else None)
         return mse(trues, preds), trues, preds, histories
 
-    def plot(
-        self, dataset: TinyTimeMixerDataset, *, window: int = 0, channel: int | str = 0, ax: Axes | None = None
-    ) -> Axes:
+    def plot(self, dataset: TinyTimeMixerDataset, *, window: int = 0, channel: int | str = 0, ax: Any = None) -> Any:
         """One window as a picture: its past, the forecast with the 80 % band where there are quantiles, the truth.
 
         Parameters
@@ -299,7 +294,12 @@ class TinyTimeMixerModel(nn.Module):
         channel
             Number or name of the column.
         ax
-            Where to draw; None makes a figure.
+            Axes of matplotlib to draw on; None makes a figure.
+
+        Returns
+        -------
+        Axes
+            Of matplotlib; ``axes.figure.savefig`` writes it.
 
         Raises
         ------
