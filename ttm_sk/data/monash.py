@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 
-from ttm_sk.errors import DataError, MissingExtraError
+from ttm_sk.errors import DataError, MissingExtraError, did_you_mean
 
 __all__ = ["MONASH", "locate_monash"]
 
@@ -73,10 +72,8 @@ def locate_monash(
         If a download is needed and the extra is not installed.
     """
     if folder is None and name not in MONASH:
-        near = get_close_matches(name, MONASH, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise DataError(
-            f"found {name!r}{hint}, which is no path and none of the Monash sets that the hub has:"
+            f"found {name!r}{did_you_mean(name, MONASH)}, which is no path and none of the Monash sets on the hub:"
             f" {', '.join(MONASH)}; others are read from a local file or folder"
         )
     stem = f"{name}_dataset{MONASH.get(name, '')}"

@@ -9,14 +9,13 @@ import gzip
 import re
 import zipfile
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ttm_sk.data.stamps import SAMPLE, holds_dates, is_dated, regular_panel, regular_series, to_stamps
-from ttm_sk.errors import DataError
+from ttm_sk.errors import DataError, did_you_mean
 
 __all__ = [
     "flat_table",
@@ -290,9 +289,7 @@ def flat_table(frame: pd.DataFrame) -> pd.DataFrame:
 def _check_chosen(names: Sequence[str], table: pd.DataFrame) -> None:
     for name in names:
         if name not in table.columns:
-            near = get_close_matches(name, table.columns, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise DataError(f"found no column {name!r}{hint}{_columns(table)}")
+            raise DataError(f"found no column {name!r}{did_you_mean(name, table.columns)}{_columns(table)}")
         if names.count(name) > 1:
             raise DataError(f"found column {name!r} named twice; expected different columns for time, id and targets")
 

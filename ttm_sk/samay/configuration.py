@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from ttm_sk.checkpoints.architectures import new_module
 from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
-from ttm_sk.errors import ConfigError, UntrainedWarning
+from ttm_sk.errors import ConfigError, UntrainedWarning, did_you_mean
 from ttm_sk.models.ttm_config import TTMConfig
 
 __all__ = ["Configuration", "warn_if_untrained"]
@@ -87,9 +86,10 @@ class Configuration:
         known = [field.name for field in fields(cls)]
         for key in config or {}:
             if key not in known:
-                near = get_close_matches(str(key), known, n=1)
-                hint = f" (did you mean {near[0]!r}?)" if near else ""
-                raise ConfigError(f"found {key!r} in the configuration{hint}; expected keys among {', '.join(known)}")
+                raise ConfigError(
+                    f"found {key!r} in the configuration{did_you_mean(key, known)}; expected keys among"
+                    f" {', '.join(known)}"
+                )
         return cls(**dict(config or {}))
 
     @property
