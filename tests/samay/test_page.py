@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import shutil
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ttm_sk.errors import UntrainedWarning
 from ttm_sk.samay import TinyTimeMixerDataset, TinyTimeMixerModel
@@ -114,10 +116,20 @@ def test_when_the_page_is_run_in_order_then_every_block_works(tmp_path, monkeypa
     check(page, caught, capsys.readouterr().out, n_channels=2)
 
 
+@pytest.fixture
+def _all_cores():
+    before = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
-def test_when_the_page_is_run_in_full_on_etth1_then_every_block_works(tmp_path, monkeypatch, capsys):
+@pytest.mark.usefixtures("_all_cores")
+@pytest.mark.parametrize("changes", [SMALL[:1], ()], ids=["one epoch each", "as written"])
+def test_when_the_page_is_run_on_etth1_then_every_block_works(tmp_path, monkeypatch, capsys, changes):
     if not ETT.is_file():
         pytest.skip("no ETTh1.csv.gz beside the repository")
-    page, caught = run_page(tmp_path, gzip.decompress(ETT.read_bytes()), monkeypatch)
+    page, caught = run_page(tmp_path, gzip.decompress(ETT.read_bytes()), monkeypatch, changes)
     check(page, caught, capsys.readouterr().out, n_channels=7)
     shutil.rmtree(tmp_path / "data")

@@ -119,7 +119,7 @@ class TinyTimeMixerDataset:
         begin, stop = self._part(len(frame))
         n_before = min(begin, self.context_len) if self.mode in ("val", "test") else 0
         rows = slice(begin - n_before, stop)
-        self.values, self._index = frame.to_numpy(dtype=np.float64)[rows].T, frame.index[rows]
+        self.values, self._index = frame.to_numpy(dtype=np.float64, copy=True)[rows].T, frame.index[rows]
         self._cutoffs = self.windows().index[:, 1]
         if not len(self):
             needed = self.context_len + self.horizon_len - n_before

@@ -26,6 +26,7 @@ from ttm_sk.training.finetune import FineTuneSettings, finetune
 __all__ = ["TinyTimeMixerModel"]
 
 BAND = (0.1, 0.9)  # quantiles around the forecast that `plot` draws
+MOST_ROWS, FEWEST_WINDOWS = 256, 64  # series that a look at the validation part forecasts, and windows of all of them
 LENGTHS = ("context_len", "horizon_len")
 Evaluation = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 
@@ -174,8 +175,8 @@ class TinyTimeMixerModel(nn.Module):
         dataset
             Windows to learn from.
         val_dataset
-            Windows to examine by, at most 256 of them, evenly spaced; None takes the last fifth of the rows of
-            ``dataset`` away from training. On them the model is never worse afterwards than it was.
+            Windows to examine by, evenly spaced ones of at most 256 series, or 64 of all channels; None takes the last
+            fifth of the rows of ``dataset`` away from training. On them the model is never worse afterwards than it was.
         epochs, learning_rate
             Passes over the windows, and the highest rate of the one cycle that it goes through; None looks for one.
         batch_size
@@ -217,6 +218,7 @@ class TinyTimeMixerModel(nn.Module):
             n_epochs=epochs,
             most_steps=most_steps,
             batch_size=size * dataset.n_channels,
+            validation_windows=max(FEWEST_WINDOWS, MOST_ROWS // dataset.n_channels),
             peak=learning_rate,
             weight_decay=weight_decay,
             patience=most_steps if patience is None else patience,
