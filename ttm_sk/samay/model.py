@@ -175,8 +175,8 @@ class TinyTimeMixerModel(nn.Module):
         dataset
             Windows to learn from.
         val_dataset
-            Windows to examine by, evenly spaced ones of at most 256 series, or 64 of all channels; None takes the last
-            fifth of the rows of ``dataset`` away from training. On them the model is never worse afterwards than it was.
+            Windows to examine by (evenly spaced ones that hold 256 series, but at least 64 windows); None takes the
+            last fifth of the rows of ``dataset`` away from training. On them the model is never worse afterwards.
         epochs, learning_rate
             Passes over the windows, and the highest rate of the one cycle that it goes through; None looks for one.
         batch_size
