@@ -126,7 +126,7 @@ def _all_cores():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_all_cores")
-@pytest.mark.parametrize("changes", [SMALL[:1], ()], ids=["one epoch each", "as written"])
+@pytest.mark.parametrize("changes", [SMALL[:1], ()], ids=["one_epoch", "as_written"])
 def test_when_the_page_is_run_on_etth1_then_every_block_works(tmp_path, monkeypatch, capsys, changes):
     if not ETT.is_file():
         pytest.skip("no ETTh1.csv.gz beside the repository")
