@@ -93,9 +93,9 @@ def write_arrow_stream(folder: Path, lists: dict[str, list[float | None]]) -> No
 
 
 def write_hourly() -> None:
-    """Two columns of 2,080 hours with a daily and a weekly rhythm, as the ETT tables have them."""
+    """Two columns of 1,700 hours with a daily and a weekly rhythm, as the ETT tables have them."""
     rng = np.random.default_rng(0)
-    hours = np.arange(2080)
+    hours = np.arange(1700)
     day, week = np.sin(2 * np.pi * hours / 24), np.sin(2 * np.pi * hours / 168)
     load = 10 + 3 * day + week + 0.4 * rng.normal(size=len(hours))
     oil = 30 + 2 * np.roll(day, 3) + np.cumsum(0.05 * rng.normal(size=len(hours)))

@@ -82,7 +82,7 @@ def test_when_a_benchmark_has_no_stamps_then_its_rows_are_numbered(name):
 
 def test_when_the_table_is_one_of_the_long_horizon_sets_then_its_pace_is_read(tmp_path):
     series = read_series(FIXTURES / "hourly.csv")
-    assert (series.shape, series.index.freqstr, series.columns.tolist()) == ((2080, 2), "h", ["HUFL", "OT"])
+    assert (series.shape, series.index.freqstr, series.columns.tolist()) == ((1700, 2), "h", ["HUFL", "OT"])
     (tmp_path / "ETTh1.csv.gz").write_bytes(gzip.compress((FIXTURES / "hourly.csv").read_bytes()))
     pd.testing.assert_frame_equal(read_series(tmp_path / "ETTh1.csv.gz"), series)
 
@@ -343,5 +343,6 @@ def test_when_entries_contradict_each_other_then_it_is_said():
     assert "found the frequencies D, h" in refusal([first, second | {"freq": "h"}])
     assert "series of [1, 2] channels" in refusal([first, second | {"target": [A, B]}])
     assert "two series are called 'a'" in refusal([first, second | {"item_id": "a"}])
+    assert "its target is no series of numbers" in refusal([first | {"target": [[1.0, 2.0], [3.0]]}])
     assert "some series have a start and others have none" in refusal([first, {"item_id": "c", "target": A}])
     assert "found 11 time stamps for 12 values" in refusal([{"timestamp": list(DAYS[:11]), "target": A}])

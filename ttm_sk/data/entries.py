@@ -33,7 +33,7 @@ def is_entry(row: object) -> bool:
     >>> is_entry({"start": "2024-01-01", "target": [1.0, 2.0]}), is_entry({"target": 1.0})
     (True, False)
     """
-    return isinstance(row, Mapping) and any(np.ndim(row[name]) > 0 for name in TARGETS if name in row)
+    return isinstance(row, Mapping) and any(_is_list(row[name]) for name in TARGETS if name in row)
 
 
 def stored_set(entries: Iterable[Mapping[str, Any]], *, where: str, frequency: str | None = None) -> StoredSet:
@@ -137,13 +137,13 @@ def _series(entry: Mapping[str, Any], i: int, where: str) -> StoredSeries:
         str(i) if name is None else str(entry[name]),
         _values(entry[target], called),
         entry.get("start"),
-        entry[stamps] if stamps is not None and np.ndim(entry[stamps]) == 1 else None,
+        entry[stamps] if stamps is not None and _is_list(entry[stamps]) else None,
     )
 
 
 def _values(target: Any, called: str) -> np.ndarray:
     try:
-        rows = target if np.ndim(target[0]) == 0 else [np.asarray(row, dtype=np.float64) for row in target]
+        rows = [np.asarray(row, dtype=np.float64) for row in target] if _is_list(target[0]) else target
         values = np.atleast_2d(np.asarray(rows, dtype=np.float64))
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{called}: its target is no series of numbers ({error}); expected [1.0, 2.0, null]") from error
@@ -152,6 +152,10 @@ def _values(target: Any, called: str) -> np.ndarray:
     if np.isinf(values).any():
         raise DataError(f"{called}: its target holds an infinite value; write null where a value is missing")
     return values
+
+
+def _is_list(value: object) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes, Mapping))
 
 
 def _first(entry: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
