@@ -60,6 +60,10 @@ EXTRA_HOMES = {
     "onnxscript": {"ttm_sk.inference.onnx_file"},
     "onnxruntime": {"ttm_sk.inference.onnx_engine", "ttm_sk.inference.onnx_file"},
     "openvino": {"ttm_sk.inference.openvino_engine"},
+    "jinja2": {"ttm_sk.app.pages"},
+    "starlette": {"ttm_sk.app.site"},
+    "python_multipart": {"ttm_sk.app.site"},
+    "uvicorn": {"ttm_sk.app.server"},
 }
 GUARDED_ANYWHERE = {"tqdm"}
 
