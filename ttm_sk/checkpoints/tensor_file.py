@@ -70,8 +70,8 @@ def read_header(path: Path) -> dict[str, Any]:
         )
     try:
         header = json.loads(metadata[HEADER_KEY])
-    except ValueError as error:
-        raise CheckpointError(f"the header of {path} is damaged: {error}") from error
+    except (ValueError, RecursionError) as error:  # JSON that is none, or nested without end
+        raise CheckpointError(f"the header of {path} is damaged ({error}); fetch or write the file again") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"the header of {path} is damaged: expected a JSON object, found {type(header).__name__}")
     seal = header.pop("header_sha256", None)

@@ -12,7 +12,14 @@ import pandas as pd
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from ttm_sk.errors import ConfigError, DataError, HorizonError
-from ttm_sk.estimators.frames import Panel, from_forecast, refuse_disorder, shown_frequency, text_columns, to_panel
+from ttm_sk.estimators.frames import (
+    Panel,
+    from_forecast,
+    refuse_disorder,
+    shown_frequency,
+    text_columns,
+    to_panel,
+)
 from ttm_sk.estimators.rollback import unchanged_by_failure
 
 __all__ = ["PanelForecaster"]
@@ -54,11 +61,13 @@ class PanelForecaster(BaseForecaster):
         """
         with self._unchanged_by_failure(y):
             refuse_disorder(y)
+            _refuse_duplicates(X)
             return super().fit(y, X=X, fh=fh)
 
     def update(self, y: Any, X: Any = None, update_params: bool = True) -> Self:
         with self._unchanged_by_failure(y):
             refuse_disorder(y)
+            _refuse_duplicates(X)
             return super().update(y, X=X, update_params=update_params)
 
     def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
@@ -136,3 +145,10 @@ class PanelForecaster(BaseForecaster):
     def _forecast(self, fh: ForecastingHorizon, *, levels: tuple[float, ...] | list[float]) -> list[np.ndarray]:
         """For each instance of the panel an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
         raise NotImplementedError
+
+
+def _refuse_duplicates(X: Any) -> None:
+    """Name the first row of ``X`` whose time stamp is there twice; raises ``DataError``."""
+    if isinstance(X, (pd.Series, pd.DataFrame)) and X.index.has_duplicates:
+        twice = X.index[X.index.duplicated()][0]
+        raise DataError(f"X: the time stamp {twice} is a duplicate; keep one row for each, or their mean")
