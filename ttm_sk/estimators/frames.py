@@ -13,15 +13,7 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from ttm_sk.errors import DataError, HorizonError
 
-__all__ = [
-    "Panel",
-    "from_forecast",
-    "refuse_disorder",
-    "shown_frequency",
-    "steps_ahead",
-    "text_columns",
-    "to_panel",
-]
+__all__ = ["Panel", "from_forecast", "refuse_disorder", "shown_frequency", "steps_ahead", "text_columns", "to_panel"]
 
 TELLING_STAMPS = 3  # fewer time stamps do not show a frequency
 

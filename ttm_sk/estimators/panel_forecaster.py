@@ -12,14 +12,7 @@ import pandas as pd
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from ttm_sk.errors import ConfigError, DataError, HorizonError
-from ttm_sk.estimators.frames import (
-    Panel,
-    from_forecast,
-    refuse_disorder,
-    shown_frequency,
-    text_columns,
-    to_panel,
-)
+from ttm_sk.estimators.frames import Panel, from_forecast, refuse_disorder, shown_frequency, text_columns, to_panel
 from ttm_sk.estimators.rollback import unchanged_by_failure
 
 __all__ = ["PanelForecaster"]

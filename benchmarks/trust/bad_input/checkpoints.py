@@ -167,6 +167,18 @@ CAUSES = [
         "model.ckpt",
         CheckpointError,
     ),
+    Cause(
+        "an archive without a directory",
+        _open(lambda good: b"PK\x05\x06" + bytes(18), "model.ckpt"),
+        "model.ckpt",
+        CheckpointError,
+    ),
+    Cause(
+        "an archive with a wrong directory",
+        _open(lambda good: b"PK\x05\x06" + bytes(4) + b"\1\0\1\0\x2e\0\0\0" + bytes(6), "model.ckpt"),
+        "model.ckpt",
+        CheckpointError,
+    ),
     Cause("a later format", _written(format_version=99), "99", CheckpointError),
     Cause("another kind of file", _written(kind="regressor"), "regressor", CheckpointError),
     Cause("an unknown architecture", _written(architecture="ttm-9"), "ttm-9", CheckpointError),

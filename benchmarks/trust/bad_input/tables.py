@@ -90,6 +90,7 @@ CAUSES = [
         _series(TABLE.replace("2024-01-04", "9999-01-04"), time="day", target="sales"),
         "9999",
     ),
+    Cause("a quarter in the year 4040", _series("quarter,y\n4040Q1,1\n4040Q2,2\n", time="quarter"), "4040Q1"),
     Cause("a table with a stamp twice", _series(TABLE.replace("2024-01-03", "2024-01-02")), "2024-01-02"),
     Cause("a table that is not sorted", _series(TABLE.replace("2024-01-03", "2023-01-01")), "2023-01-01"),
     Cause("a table with a day missing", _series(TABLE.replace("2024-01-04", "2024-01-09")), "2024-01-0"),
