@@ -1,0 +1,34 @@
+"""Work in a forked process, so that it can be killed, interrupted or starved, and the imports are paid once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["end", "fork"]
+
+
+def fork(work: Callable[[], object], *, log: Path) -> int:
+    """Start the work in a child that prints into the log, and return its process id; it ends with 0, or with 1."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
+        found = work()
+        code = found if isinstance(found, int) else 0
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def end(child: int) -> int:
+    """Wait for it; the exit code, or minus the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
