@@ -10,15 +10,18 @@ from pathlib import Path
 __all__ = ["end", "fork"]
 
 
-def fork(work: Callable[[], object], *, log: Path) -> int:
-    """Start the work in a child that prints into the log, and return its process id; it ends with 0, or with 1."""
+def fork(work: Callable[[], object], *, log: Path | int) -> int:
+    """Start the work in a child, which ends with 0, or with 1, and return its process id.
+
+    It prints into the log: a file, or an open handle.
+    """
     sys.stdout.flush()
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        handle = log if isinstance(log, int) else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
         found = work()

@@ -23,8 +23,20 @@ HEADER_KEY = "ttm_sk"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """``path`` holds ``content`` afterwards, or what it held before: written beside it, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """``path`` holds ``content`` afterwards, or what it held before: written beside it, then renamed.
+
+    An ``OSError``, such as that of a full disk, names ``path``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_beside(path, content)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def _write_beside(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
