@@ -25,9 +25,11 @@ def holds_name(path: Path, name: str) -> bool:
     >>> holds_name(Path("no-such-file.ckpt"), "weight")
     False
     """
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file():
         return False
     try:
+        if not zipfile.is_zipfile(path):
+            return False
         with zipfile.ZipFile(path) as archive:
             parts = [part for part in archive.infolist() if part.filename.endswith("data.pkl")]
             return any(name.encode() in archive.read(part) for part in parts if part.file_size <= LARGEST_PICKLE)

@@ -179,6 +179,12 @@ CAUSES = [
         "model.ckpt",
         CheckpointError,
     ),
+    Cause(
+        "an archive on several disks",
+        _open(lambda good: b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 9) + b"PK\x05\x06" + bytes(18), "model.ckpt"),
+        "model.ckpt",
+        CheckpointError,
+    ),
     Cause("a later format", _written(format_version=99), "99", CheckpointError),
     Cause("another kind of file", _written(kind="regressor"), "regressor", CheckpointError),
     Cause("an unknown architecture", _written(architecture="ttm-9"), "ttm-9", CheckpointError),
