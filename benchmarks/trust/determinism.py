@@ -30,7 +30,7 @@ ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
 def main() -> int:
     trained = {f"{n} thread(s)": [_apart(_train, n) for _ in range(2)] for n in (1, 2)}
     one, two = (values[0] for values in trained.values())
-    forecasts = {n: _apart(_forecast, n) for n in (1, 2, 1)}
+    forecasts = {n: _apart(_forecast, n) for n in (1, 2)}
     again = _apart(_forecast, 1)
     rows = [
         {"what": "training twice", "difference": max(_largest(*pair) for pair in trained.values()), "tolerance": 0.0},

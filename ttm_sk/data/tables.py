@@ -231,6 +231,7 @@ def _read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
             encoding="utf-8-sig",
             skipinitialspace=True,
             low_memory=False,
+            float_precision="round_trip",  # pandas' own parser may miss the last bit
         )
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; expected a line of column names, and data below it") from error
