@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sktime.base import BaseObject
 from strategies import few, small_config
@@ -44,6 +44,7 @@ FORECASTERS = {
     "speculative": SpeculativeForecaster(TIMER, TIMER, tolerance=0.0),
 }
 STEPS = list(range(1, 21))
+fewer = settings(few, max_examples=8)  # each fits two to six forecasters
 every = pytest.mark.parametrize("name", FORECASTERS)
 # no offset: a value of 1e3 beside noise of 1e-4 has three digits left in float32
 histories = any_series(min_length=40, max_length=70, with_offset=False, kinds=("noise", "walk", "wave"))
@@ -55,7 +56,7 @@ def predict(name: str, values: np.ndarray) -> np.ndarray:
 
 @every
 @given(values=histories, factor=st.sampled_from([0.25, 3.0, 1000.0]), shift=st.sampled_from([0.0, -8.0]))
-@few
+@fewer
 def test_when_a_series_is_stretched_and_moved_then_so_is_its_forecast(name, values, factor, shift):
     expected = factor * predict(name, values) + shift * factor
     np.testing.assert_allclose(
@@ -65,7 +66,7 @@ def test_when_a_series_is_stretched_and_moved_then_so_is_its_forecast(name, valu
 
 @every
 @given(first=histories, second=histories)
-@few
+@fewer
 def test_when_a_series_stands_in_a_panel_then_it_is_forecast_as_if_alone(name, first, second):
     frames = {"a": pd.Series(first).to_frame("y"), "b": pd.Series(second).to_frame("y")}
     together = FORECASTERS[name].clone().fit(pd.concat(frames, names=["id", "time"])).predict(STEPS)
@@ -92,7 +93,7 @@ def test_when_a_forecaster_is_cloned_then_its_parameters_are_equal_and_its_own(n
 
 @pytest.mark.parametrize("name", ["ttm", "patch-slstm"])
 @given(values=histories)
-@few
+@fewer
 def test_when_quantiles_are_forecast_then_they_never_cross(name, values):
     found = FORECASTERS[name].clone().fit(pd.Series(values)).predict_quantiles(STEPS, alpha=[0.05, 0.3, 0.5, 0.7, 0.95])
     assert (np.diff(found.to_numpy(), axis=1) >= 0).all()
