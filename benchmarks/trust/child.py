@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["end", "fork"]
+__all__ = ["end", "end_within", "fork"]
 
 
 def fork(work: Callable[[], object], *, log: Path | int) -> int:
@@ -35,3 +37,15 @@ def fork(work: Callable[[], object], *, log: Path | int) -> int:
 def end(child: int) -> int:
     """Wait for it; the exit code, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def end_within(child: int, seconds: float) -> int:
+    """The same, but a child that is not over by then is killed."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    return end(child)

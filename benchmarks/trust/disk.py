@@ -24,7 +24,7 @@ from unittest import mock
 
 import numpy as np
 import record
-from child import end, fork
+from child import end, end_within, fork
 from jobs import STORAGE, start
 
 from ttm_sk import forecast, save_checkpoint
@@ -34,6 +34,7 @@ from ttm_sk.data.tables import EXAMPLES
 CAPABILITY_VERSION = 0x20080522
 BEFORE = b"what stood there before"
 FAILED, INTERRUPTED = 1, 130
+PATIENCE = 20.0  # seconds after which work that ignores Ctrl-C is killed
 
 
 class Writer(NamedTuple):
@@ -145,11 +146,16 @@ def interrupt(n_times: int, seed: int = 0) -> list[dict[str, Any]]:
             folder.mkdir()
             save_checkpoint(start(), model)
             arguments = ["pretrain", "--from", str(model), "--windows", "10000000", "--output", str(folder / "out.st")]
-            child = fork(lambda given=arguments: ttm_sk(given), log=model.with_name("log.txt"))
+
+            def work(given: list[str] = arguments) -> int:
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background work ignore it
+                return ttm_sk(given)
+
+            child = fork(work, log=model.with_name("log.txt"))
             time.sleep(moments.uniform(1.5, 4))
             began = time.monotonic()
             os.kill(child, signal.SIGINT)
-            code, seconds = end(child), time.monotonic() - began
+            code, seconds = end_within(child, PATIENCE), time.monotonic() - began
             said = model.with_name("log.txt").read_text().strip().splitlines()
             rows.append(
                 {"code": code, "seconds": round(seconds, 2), "said": said[-1][-80:], "left": sorted(look(folder))}
