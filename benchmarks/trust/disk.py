@@ -34,6 +34,7 @@ from ttm_sk.data.tables import EXAMPLES
 CAPABILITY_VERSION = 0x20080522
 BEFORE = b"what stood there before"
 FAILED, INTERRUPTED = 1, 130
+ROOM = 1_000_000_000  # bytes of address space that a large panel may take
 PATIENCE = 20.0  # seconds after which work that ignores Ctrl-C is killed
 
 
@@ -176,7 +177,7 @@ def scarce_memory(n_series: int) -> dict[str, Any]:
 
             module = load_checkpoint("ttm-tiny").build()
             size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (size + 700_000_000,) * 2)
+            resource.setrlimit(resource.RLIMIT_AS, (size + ROOM,) * 2)
             found = forecast_series(module, list(panel), 96, levels=(0.1, 0.5, 0.9), batch_size=n_series)
             np.save(kept, found[:64])
 

@@ -82,20 +82,24 @@ def torch_step(
             more = {name: torch.from_numpy(values[rows]).to(device) for name, values in given.items()}
             return one_pass(past, flags, more)
 
-        parts, order = [], []
+        found = np.empty(0)
         with torch.inference_mode():
-            for rows, start in _groups(observed, batch_size, by_length=is_own_length):
-                parts += _within_memory(of_rows, rows, start)
-                order.append(rows)
-        return np.concatenate(parts)[np.argsort(np.concatenate(order))]
+            for group, start in _groups(observed, batch_size, by_length=is_own_length):
+                for rows, part in _within_memory(of_rows, group, start):
+                    if not len(found):
+                        found = np.empty((len(context), *part.shape[1:]), dtype=part.dtype)
+                    found[rows] = part
+        return found
 
     return step
 
 
-def _within_memory(of_rows: Callable[[np.ndarray, int], np.ndarray], rows: np.ndarray, start: int) -> list[np.ndarray]:
-    """What one pass makes of the rows, in halves where all of them find no room."""
+def _within_memory(
+    of_rows: Callable[[np.ndarray, int], np.ndarray], rows: np.ndarray, start: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows, and what one pass makes of them: all at once, or in halves where they find no room."""
     try:
-        return [of_rows(rows, start)]
+        found = of_rows(rows, start)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -104,8 +108,12 @@ def _within_memory(of_rows: Callable[[np.ndarray, int], np.ndarray], rows: np.nd
                 f"found no memory for a pass over one series ({error}); give a smaller context_length, or free some"
             ) from error
         logger.warning("no memory for %d series at once; going on with half as many: lower batch_size", len(rows))
+    else:
+        yield rows, found
+        return
     middle = len(rows) // 2  # outside of the handler, whose traceback would hold the tensors of the pass that failed
-    return _within_memory(of_rows, rows[:middle], start) + _within_memory(of_rows, rows[middle:], start)
+    yield from _within_memory(of_rows, rows[:middle], start)
+    yield from _within_memory(of_rows, rows[middle:], start)
 
 
 def _groups(observed: np.ndarray, batch_size: int, *, by_length: bool) -> Iterator[tuple[np.ndarray, int]]:
