@@ -64,7 +64,8 @@ def disk(found: Found) -> str:
     slowest = max(row["seconds"] for row in stops)
     clean = sum(row["code"] == 130 and not row["left"] for row in stops)
     room = (
-        f"A panel of {memory['series']:,} series in one batch, with 1 GB of address space to take: halved {memory['halved']} times,"
+        f"A panel of {memory['series']:,} series in one batch, with 1 GB of address space to take: halved"
+        f" {memory['halved']} times,"
         f" exit code {memory['code']}, largest difference to whole batches {memory['difference']:.1g} deviations."
     )
     return (
