@@ -65,7 +65,7 @@ def disk(found: Found) -> str:
     clean = sum(row["code"] == 130 and not row["left"] for row in stops)
     room = (
         f"A panel of {memory['series']:,} series in one batch, with 1 GB of address space to take: halved"
-        f" {memory['halved']} times,"
+        f" {memory['halved']} time(s),"
         f" exit code {memory['code']}, largest difference to whole batches {memory['difference']:.1g} deviations."
     )
     return (
