@@ -144,7 +144,8 @@ def model_card(
     provenance, config = checkpoint.provenance, checkpoint.config
     runs = "\n".join(
         f"| {i} | {run['windows']:,} | {run['seconds'] / 60:.0f} | {run['settings']['peak']}"
-        f" | {run['settings']['decay_share']:.2f} | {run['settings']['synthetic_share']:.2f} |"
+        f" | {run['settings']['decay_share']:.2f} | {run['settings']['synthetic_share']:.2f}"
+        f" | {run['settings']['batch_size']:,} | {run.get('hardware', 'two CPU cores')} |"
         for i, run in enumerate(provenance["runs"], start=1)
     )
     data = "\n".join(
@@ -189,12 +190,12 @@ Written by `benchmarks/release.py` from the checkpoint's own provenance and the 
 
 ## Training
 
-{windows} windows in {minutes} minutes on two CPU cores (bfloat16 autocast or float32, AdamW), pinball loss at 13 levels
-in scaled units. Each window is synthetic or real with the share below, of random context length, one in ten with gaps,
-half of the real ones at a coarser resolution.
+{windows} windows in {minutes} minutes (bfloat16 autocast or float32, AdamW), pinball loss at 13 levels in scaled units.
+Each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of the real
+ones at a coarser resolution; where they were drawn on a GPU, a fifth is modulated, a tenth mixed, a twentieth capped.
 
-| run | windows | minutes | peak rate | decaying share | synthetic share |
-|---|---|---|---|---|---|
+| run | windows | minutes | peak rate | decaying share | synthetic share | batch | hardware |
+|---|---|---|---|---|---|---|---|
 {runs}
 
 ## Accuracy

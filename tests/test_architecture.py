@@ -43,23 +43,27 @@ RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line}
 # What a training machine has. These folders import nothing else, the pandas part of data apart.
 TRAINING_MACHINE = {"layers", "models", "training", "data", "checkpoints", "scoring", "inference", "device", "errors"}
 TRAINING_PACKAGES = {"torch", "numpy", "einops", "safetensors"}
-NEEDS_PANDAS = {"ttm_sk.data.stamps", "ttm_sk.data.tables"}
+NEEDS_PANDAS = {f"ttm_sk.data.{name}" for name in ("layouts", "panels", "sources", "stamps", "tables")}
 CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "tqdm", "joblib", "scipy", "skbase"}
 
 # An optional package is imported in its own module and nowhere else; "guarded" means inside `try: ... except
 # ImportError`, because the module has work to do without it.
 EXTRA_HOMES = {
     "accelerate": {"ttm_sk.training.team"},
-    "huggingface_hub": {"ttm_sk.checkpoints.hub"},
+    "huggingface_hub": {"ttm_sk.checkpoints.hub", "ttm_sk.data.monash"},
     "matplotlib": {"ttm_sk.plotting"},
     "tabpfn": {"ttm_sk.estimators.tabpfn_weights"},
     "tabpfn_time_series": {"ttm_sk.estimators.tabpfn", "ttm_sk.estimators.tabpfn_weights"},
     "gluonts": {"ttm_sk.evaluation.gift_eval_predictor"},
-    "pyarrow": {"ttm_sk.evaluation.gift_eval_storage"},
+    "pyarrow": {"ttm_sk.data.arrow_files", "ttm_sk.evaluation.gift_eval_storage"},
     "onnx": {"ttm_sk.inference.onnx_file"},
     "onnxscript": {"ttm_sk.inference.onnx_file"},
     "onnxruntime": {"ttm_sk.inference.onnx_engine", "ttm_sk.inference.onnx_file"},
     "openvino": {"ttm_sk.inference.openvino_engine"},
+    "jinja2": {"ttm_sk.app.pages"},
+    "starlette": {"ttm_sk.app.site"},
+    "python_multipart": {"ttm_sk.app.site"},
+    "uvicorn": {"ttm_sk.app.server"},
 }
 GUARDED_ANYWHERE = {"tqdm"}
 

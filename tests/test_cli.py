@@ -16,7 +16,7 @@ import ttm_sk
 from ttm_sk.checkpoints.hub import BUNDLED
 from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
 from ttm_sk.cli import main
-from ttm_sk.cli.output import readable
+from ttm_sk.estimators.forecast_table import readable
 from ttm_sk.models.ttm import TTM, TTMConfig
 
 SMALL = TTMConfig(

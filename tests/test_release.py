@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ttm_sk import load_checkpoint
 from ttm_sk.data.held_out import HELD_OUT_DATASETS
 
 REPOSITORY = Path(__file__).parents[1]
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+
+from golden_forecasts import GOLDEN, forecasts  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +61,18 @@ def test_when_the_package_is_shipped_then_it_is_small_and_holds_nothing_unforese
     known = {".py", ".safetensors", ".onnx", ".csv", ".npz", ".md", ".typed", ".html", ".css", ".js"}
     assert {path.suffix for path in files} <= known
     assert sum(path.stat().st_size for path in files) < 12_000_000
+
+
+def test_when_the_weights_change_then_their_golden_forecasts_must_follow(checkpoint):
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert golden["hash"] == checkpoint.hash, "run benchmarks/golden_forecasts.py"
+
+
+def test_when_the_bundled_weights_forecast_then_it_is_what_they_forecast_before():
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    found = forecasts()
+    assert found.keys() == golden["forecasts"].keys()
+    for name, rows in golden["forecasts"].items():
+        expected = np.array(rows)
+        spread = np.ptp(expected)
+        np.testing.assert_allclose(np.array(found[name]), expected, rtol=1e-4, atol=1e-4 * spread, err_msg=name)

@@ -14,6 +14,9 @@ Every message says what was found, what was expected, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 __all__ = [
     "CheckpointError",
     "ConfigError",
@@ -23,6 +26,7 @@ __all__ = [
     "MissingExtraError",
     "TTMError",
     "UntrainedWarning",
+    "did_you_mean",
 ]
 
 
@@ -70,6 +74,18 @@ class MissingExtraError(TTMError, ImportError):
 
     def __reduce__(self) -> tuple[object, tuple[str, str]]:
         return _missing_extra, (self.extra, self.package)
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The nearest of the known names, in brackets, as part of a message; empty if none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("sale", ["sales", "day"])
+    " (did you mean 'sales'?)"
+    """
+    near = get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _missing_extra(extra: str, package: str) -> MissingExtraError:

@@ -104,7 +104,22 @@ def forecasts(theirs: torch.nn.Module, ours: PatchSLSTM, free: PatchSLSTM, n_rou
                         n_rounds if n_rows == 32 else 2 * n_rounds,
                     )
                 )
+        if has_bfloat16() and n_rows == 32:
+            label = f"forecast of 96 steps, {n_steps} past, batch {n_rows}, bfloat16"
+            rows.append(compare(label, package, lambda s=series, o=observed: in_bfloat16(ours, s, o), n_rounds))
     return rows
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16; where it must be emulated, it is not measured."""
+    flags = Path("/proc/cpuinfo")
+    return flags.is_file() and any(name in flags.read_text() for name in ("avx512_bf16", "amx_bf16"))
+
+
+def in_bfloat16(module: PatchSLSTM, series: Tensor, observed: Tensor) -> object:
+    """A forecast whose matrix products are in bfloat16."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return module.forecast(series[:, None], observed, horizon=96)
 
 
 def sgemm_share(forecast_ms: float) -> dict[str, object]:

@@ -20,6 +20,7 @@ from ttm_sk.inference.exported import open_exported
 Calls = dict[str, Callable[[], object]]
 OURS = "ttm_sk, torch"
 GRANITE = "granite-tsfm, torch"
+BOLT = "Chronos-Bolt-tiny, torch"
 HORIZON = 96
 
 
@@ -37,6 +38,7 @@ class Forwards:
         self.checkpoint = checkpoint
         self.module = checkpoint.build().requires_grad_(False)
         self.granite = granite_module(folder) if folder else None
+        self.bolt = chronos_bolt()
         self.engines = dict(engines(checkpoint))
 
     def calls(self, batch_size: int) -> Calls:
@@ -50,6 +52,9 @@ class Forwards:
         if self.granite is not None:
             values, flags = context.transpose(1, 2).contiguous(), observed.transpose(1, 2).contiguous()
             found[GRANITE] = lambda: self.granite(past_values=values, past_observed_mask=flags, return_loss=False)
+        if self.bolt is not None:
+            rows = context[:, 0]
+            found[BOLT] = lambda: self.bolt(context=rows)
         return found | {name: one_pass(engine) for name, engine in self.engines.items()}
 
 
@@ -60,6 +65,23 @@ def granite_module(folder: Path) -> torch.nn.Module | None:
     except ImportError:
         return None
     return TinyTimeMixerForPrediction.from_pretrained(folder).eval()
+
+
+def chronos_bolt() -> torch.nn.Module | None:
+    """The architecture of Chronos-Bolt-tiny (64 steps a pass, up to 2,048 of the past) with random weights.
+
+    The sizes are those of its published configuration (huggingface.co/amazon/chronos-bolt-tiny).
+    """
+    try:
+        from chronos.chronos_bolt import ChronosBoltModelForForecasting
+        from transformers import T5Config
+    except ImportError:
+        return None
+    sizes = {"d_model": 256, "d_kv": 64, "d_ff": 1024, "num_layers": 4, "num_decoder_layers": 4, "num_heads": 4}
+    bolt = {"context_length": 2048, "prediction_length": 64, "input_patch_size": 16, "input_patch_stride": 16}
+    bolt |= {"quantiles": [i / 10 for i in range(1, 10)], "use_reg_token": True}
+    special = {"vocab_size": 2, "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
+    return ChronosBoltModelForForecasting(T5Config(**sizes, **special, chronos_config=bolt)).eval()
 
 
 def engines(checkpoint: Checkpoint) -> Calls:

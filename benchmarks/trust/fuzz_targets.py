@@ -35,6 +35,20 @@ def _read_csv(path: Path) -> object:
     return to_series(read_table(path))
 
 
+def _read_tsf(path: Path) -> object:
+    from ttm_sk.data.tsf import read_tsf
+
+    return read_tsf(path)
+
+
+def _tsf_seeds() -> Iterator[bytes]:
+    head = "@relation a\n@attribute series_name string\n@attribute start_timestamp date\n@frequency daily\n"
+    head += "@horizon 3\n@missing true\n@equallength false\n@data\n"
+    yield (head + "T1:2020-01-01 00-00-00:1,2,?,4\nT2:2020-01-01 00-00-00:5.5,6e3\n").encode()
+    yield head.replace("daily", "monthly").encode()
+    yield b"@data\n1,2,3\n"
+
+
 def _header_seeds() -> Iterator[bytes]:
     from bad_input.cause import Place
     from bad_input.hostile import HEADERS
@@ -65,11 +79,12 @@ def _csv_seeds() -> Iterator[bytes]:
     yield b"quarter,y\n2020Q1,1\n2020Q2,2\n2020Q3,3\n"
 
 
-# A reader that comes later (.tsf, the upload of the web page) is a line here.
+# A reader that comes later, such as the upload of the web page, is a line here.
 TARGETS = {
     "header": Target(".safetensors", _open, _header_seeds),
     "archive": Target(".ckpt", _open, _archive_seeds),
     "csv": Target(".csv", _read_csv, _csv_seeds),
+    "tsf": Target(".tsf", _read_tsf, _tsf_seeds),
 }
 
 
@@ -78,7 +93,8 @@ def _fuzz(name: str, findings: Path, options: list[str]) -> None:
 
     with atheris.instrument_imports(include=["ttm_sk"]):
         import ttm_sk.checkpoints.open
-        import ttm_sk.data.tables  # noqa: F401
+        import ttm_sk.data.tables
+        import ttm_sk.data.tsf  # noqa: F401
         from ttm_sk.errors import TTMError
     warnings.simplefilter("ignore")
     target = TARGETS[name]

@@ -20,7 +20,7 @@ def comparisons():
 
 
 def test_when_the_pages_are_written_anew_then_they_stay_as_they_are(comparisons, tmp_path, monkeypatch):
-    pages = {"PAGE": "comparisons.md", "REGRESSION_PAGE": "regression.md"}
+    pages = {"PAGE": "comparisons.md", "REGRESSION_PAGE": "regression.md", "QUOTED_PAGE": "beside-others.md"}
     before = {name: (REPOSITORY / "docs" / name).read_text(encoding="utf-8") for name in pages.values()}
     for constant, name in pages.items():
         (tmp_path / name).write_text(before[name], encoding="utf-8")
@@ -29,6 +29,7 @@ def test_when_the_pages_are_written_anew_then_they_stay_as_they_are(comparisons,
     assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in before} == before
     assert "| ETTh1 96 |" in before["comparisons.md"]
     assert "| OSULeaf |" in before["regression.md"]
+    assert "| TiRex (35 M) |" in before["beside-others.md"]
 
 
 def test_when_results_of_several_runs_are_mixed_then_they_are_refused(comparisons):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ttm_sk.data.frequency import RESOLUTION_TOKENS, UNKNOWN_RESOLUTION, resolution_token
+from ttm_sk.data.frequency import RESOLUTION_TOKENS, UNKNOWN_RESOLUTION, grid_frequency, resolution_token
+from ttm_sk.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,17 @@ def test_when_the_vocabulary_is_small_then_no_token_is_beyond_it(n_resolutions):
     for seconds, token in RESOLUTION_TOKENS.items():
         expected = token if token < n_resolutions else UNKNOWN_RESOLUTION
         assert resolution_token(f"{seconds}s", n_resolutions=n_resolutions) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("5T", "5min"), ("min", "min"), ("S", "s"), ("A-DEC", "YS"), ("QE", "QS"), ("2W-SUN", "14D"), ("minutely", "min")],
+)
+def test_when_a_file_names_a_frequency_then_it_becomes_that_of_stamps(name, expected):
+    assert grid_frequency(name) == expected
+
+
+@pytest.mark.parametrize("name", ["fortnight", "", "3", "half_daily"])
+def test_when_a_frequency_is_unknown_then_examples_are_named(name):
+    with pytest.raises(DataError, match=f"found the frequency '{name}'; expected one such as D"):
+        grid_frequency(name)

@@ -106,3 +106,15 @@ def test_when_a_window_is_calmer_than_its_series_then_its_weight_says_so():
     weights = windows.batch([0, len(windows) - 1]).weight
     assert weights.shape == (2, 1)
     assert weights[0] < 0.3 < 1 < weights[1]
+
+
+def test_when_cutoffs_are_given_then_windows_stand_there_but_for_blank_ones():
+    values = np.stack([np.arange(20.0), np.arange(20.0)])
+    values[1, 10:14] = np.nan
+    chosen = np.array([4, 6, 10, 14, 16])
+    windows = WindowDataset.at_cutoffs(values, chosen, context_length=4, prediction_length=4)
+    # at 10 the second channel shows nothing of the target, at 14 nothing of the past
+    assert windows.index.tolist() == [[0, 4, 8], [0, 6, 10], [0, 16, 20]]
+    assert windows.batch([0]).context.shape == (1, 2, 4)
+    with pytest.raises(DataError, match="infinite"):
+        WindowDataset.at_cutoffs(np.full((1, 20), np.inf), chosen, context_length=4, prediction_length=4)

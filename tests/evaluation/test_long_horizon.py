@@ -12,7 +12,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.long_horizon_sets import LongHorizonSet
 from ttm_sk.errors import ConfigError, HorizonError
 from ttm_sk.evaluation.long_horizon import beside_published, long_horizon, published_rows
-from ttm_sk.inference.forecasting import forecast_series, select_readings
+from ttm_sk.inference.forecasting import as_runner, forecast_series, select_readings
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -65,6 +65,15 @@ def test_when_the_effort_is_best_then_readings_are_chosen_before_the_test_part(d
             for start in data.starts(horizon)
         ]
         assert table.loc[horizon, "mse"] == pytest.approx(np.square(errors).mean(), rel=1e-4)
+
+
+def test_when_another_engine_forecasts_then_its_errors_are_measured(data):
+    checkpoint, config = small_checkpoint(), small_config()
+    other = Checkpoint(config, random_module(config, seed=5).state_dict())
+    expected = long_horizon(other, data, horizons=(5,))
+    found = long_horizon(checkpoint, data, horizons=(5,), runner=as_runner(other.build()))
+    assert found["mse"].tolist() == expected["mse"].tolist()
+    assert found["mse"].tolist() != long_horizon(checkpoint, data, horizons=(5,))["mse"].tolist()
 
 
 def test_when_windows_are_skipped_then_the_table_says_so(data):

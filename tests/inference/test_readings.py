@@ -130,3 +130,17 @@ def test_when_a_panel_has_very_many_phases_then_it_is_forecast_in_parts(monkeypa
 
     np.testing.assert_array_equal(by_phase(watching, 4)(histories, 6), whole)
     assert sizes == [8, 8, 4]
+
+
+def test_when_the_horizon_is_shorter_than_the_period_then_only_the_phases_ahead_are_forecast():
+    rows = []
+
+    def last(histories, horizon):
+        rows.append(len(histories))
+        return np.stack([np.repeat(history[:, -1:, None], horizon, axis=1) for history in histories])
+
+    history = np.arange(70.0)[None]
+    short = by_phase(last, 24)([history, history + 100], 5)
+    whole = by_phase(last, 24)([history, history + 100], 24)
+    np.testing.assert_array_equal(short, whole[:, :, :5])
+    assert rows == [10, 48]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from hypothesis import given
@@ -120,3 +122,15 @@ def test_when_a_level_splits_then_its_layers_are_narrower_and_its_output_is_not(
     assert level(x).shape == x.shape
     n_patches, width = 3 * factor, 16 // factor
     assert n_parameters(level) == 2 * (n_mixing(n_patches) + n_mixing(width) + 4 * width)
+
+
+def test_when_its_layers_are_quantised_then_patch_mixing_gives_nearly_the_same():
+    torch.manual_seed(0)
+    mixing = PatchMixing(n_patches=6, width=8, expansion=2, dropout=0.0, gate="sigmoid").eval()
+    x = torch.randn(3, 2, 6, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces that this will move to torchao
+        small = torch.quantization.quantize_dynamic(mixing, {torch.nn.Linear}, dtype=torch.qint8)
+    with torch.no_grad():
+        difference = (small(x) - mixing(x)).abs()
+    assert 0 < difference.max() < 0.05

@@ -13,7 +13,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.windows import Batch, batch_from_arrays
 from ttm_sk.errors import ConfigError
 from ttm_sk.scoring.losses import pinball
-from ttm_sk.training.objectives import UnscaledLoss, rolled_loss, scaled_loss
+from ttm_sk.training.objectives import FedBackLoss, UnscaledLoss, rolled_loss, scaled_loss
 
 POINT = {"levels": ()}
 
@@ -136,3 +136,62 @@ def test_when_windows_have_weights_then_errors_count_in_units_of_the_series(chan
     weighted = scaled_loss(module, replace(batch, weight=torch.full((1, 1), 2.0)))
     factor = 2 * state.scale.squeeze() if module.levels else (2 * state.scale.squeeze()) ** 2
     torch.testing.assert_close(weighted, factor * scaled_loss(module, batch))
+
+
+def seen_by(objective: FedBackLoss, module, batch: Batch, *, seed: int = 0) -> Batch:
+    """The batch that the loss is taken of."""
+    seen = []
+    module.forecast_scaled, plain = (
+        lambda *args, **kw: (seen.append(args), plain(*args, **kw))[1],
+        module.forecast_scaled,
+    )
+    torch.manual_seed(seed)
+    objective(module, batch)
+    del module.forecast_scaled
+    return replace(batch, context=seen[-1][0], observed=seen[-1][1])
+
+
+def test_when_no_window_is_fed_back_then_the_loss_is_the_scaled_one():
+    module, batch = random_module(small_config()), make_batch()
+    assert torch.equal(FedBackLoss(share=0.0)(module, batch), scaled_loss(module, batch))
+
+
+def test_when_windows_are_fed_back_then_their_newest_steps_are_the_modules_own_median():
+    module, batch = random_module(small_config()), make_batch()
+    seen = seen_by(FedBackLoss(share=1.0, most=1, levels=(0.5,)), module, batch)
+    past, observed = batch.context[..., :-8], batch.observed[..., :-8]
+    with torch.no_grad():
+        median = module(past, observed).mean
+    torch.testing.assert_close(seen.context[..., -8:], median)
+    assert torch.equal(seen.context[..., :-8], past)
+    assert torch.equal(seen.observed, torch.ones_like(seen.observed))
+
+
+def test_when_more_is_fed_back_than_the_context_holds_then_nothing_changes():
+    module, batch = random_module(small_config()), make_batch()
+    torch.manual_seed(1)
+    fed = FedBackLoss(share=1.0, most=40)
+    assert torch.equal(seen_by(fed, module, batch, seed=1).context, batch.context)
+
+
+def test_when_a_history_is_short_then_it_is_not_fed_back():
+    module, batch = random_module(small_config()), make_batch()
+    observed = batch.observed.clone()
+    observed[0, :, :20] = False
+    seen = seen_by(FedBackLoss(share=1.0, most=1), module, replace(batch, observed=observed))
+    assert torch.equal(seen.context[0], batch.context[0])
+    assert not torch.equal(seen.context[1], batch.context[1])
+    assert torch.equal(seen.observed[0], observed[0])
+
+
+def test_when_forecasts_are_fed_back_then_nothing_is_learnt_through_them():
+    module, batch = random_module(small_config()), make_batch()
+    torch.manual_seed(0)
+    loss = FedBackLoss(share=0.5, most=2)(module, batch)
+    torch.manual_seed(0)
+    same = FedBackLoss(share=0.5, most=2)(module, batch)
+    assert torch.equal(loss, same)
+    seen = seen_by(FedBackLoss(share=0.5, most=2), module, batch)
+    assert not seen.context.requires_grad
+    loss.backward()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in module.parameters())

@@ -110,6 +110,20 @@ def test_when_settings_are_impossible_then_it_raises(changes):
         run(corpus=some_corpus(), **changes)
 
 
+def test_when_a_point_model_should_learn_from_its_quantiles_then_it_raises():
+    with pytest.raises(ConfigError, match="TTM with quantiles"):
+        pretrain(small_config(levels=()), settings=replace(SETTINGS, fed_back_share=0.3), is_quiet=True)
+
+
+def test_when_forecasts_are_fed_back_in_training_then_other_weights_come_out():
+    plain, fed = (
+        pretrain(small_config(), settings=replace(SETTINGS, fed_back_share=share), is_quiet=True)
+        for share in (0.0, 0.9)
+    )
+    assert plain.hash != fed.hash
+    assert fed.provenance["runs"][-1]["settings"]["fed_back_share"] == 0.9
+
+
 def test_when_the_device_does_not_exist_then_it_raises():
     with pytest.raises(ConfigError, match="names no device"):
         pretrain(TTMConfig.tiny(), settings=SETTINGS, device="abacus", is_quiet=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ttm_sk.cli.forecast import forecast_quantiles
-from ttm_sk.cli.output import PLOT_ENDINGS, check_ending, print_rows, readable, write_file
+from ttm_sk.cli.output import PLOT_ENDINGS, check_ending, print_rows, write_file
 from ttm_sk.data.tables import load_example
+from ttm_sk.estimators.forecast_table import forecast_quantiles, readable
+from ttm_sk.estimators.forecaster import TTMForecaster
 from ttm_sk.scoring import metrics
 
 __all__ = ["run"]
@@ -28,9 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     series = load_example(arguments.example)
     past, actual = series.iloc[:-n_held], series.iloc[-n_held:, 0]
     model = Path(arguments.model).stem
-    quantiles = forecast_quantiles(
-        past, n_held, levels=SCORED_LEVELS, model=arguments.model, effort=arguments.effort, device=arguments.device
-    )[series.columns[0]]
+    forecaster = TTMForecaster(arguments.model, effort=arguments.effort, device=arguments.device)
+    quantiles = forecast_quantiles(forecaster, past, n_held, levels=SCORED_LEVELS)[series.columns[0]]
     naive = pd.Series([past.iloc[-season + step % season, 0] for step in range(n_held)], index=actual.index)
     columns = {"actual": actual, "forecast": quantiles[0.5], "0.1": quantiles[0.1], "0.9": quantiles[0.9]}
     table = pd.DataFrame({**columns, "seasonal naive": naive}).rename_axis("time").reset_index()

@@ -12,7 +12,7 @@ from ttm_sk.data.tables import read_table, to_series
 from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.forecaster import TTMForecaster
 from ttm_sk.evaluation.backtest import Backtest, backtest, classics
-from ttm_sk.evaluation.seasons import season_length
+from ttm_sk.evaluation.seasons import season_of
 
 __all__ = ["run"]
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     if plot_ending:
         import ttm_sk.plotting  # noqa: F401 (without it, nothing is done in vain)
     y, drivers = _read(arguments)
-    season = arguments.season or season_length(_frequency(y))
+    season = arguments.season or season_of(y)
     ours = {
         f"{arguments.model} {strategy}": TTMForecaster(
             arguments.model, fit_strategy=strategy, effort=arguments.effort, device=arguments.device, random_state=0
@@ -59,13 +59,6 @@ def _read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame | N
     everything = to_series(table, target=[*arguments.target, *arguments.drivers], **columns)
     drivers = everything[arguments.drivers]
     return everything[arguments.target], drivers.ffill().bfill() if arguments.fill_drivers else drivers
-
-
-def _frequency(y: pd.DataFrame) -> str | None:
-    from ttm_sk.estimators.frames import shown_frequency
-
-    index = y.index.get_level_values(-1)
-    return getattr(shown_frequency(y), "freqstr", None) or getattr(index, "freqstr", None)
 
 
 def _print(result: Backtest, arguments: argparse.Namespace, *, season: int, known: list[str]) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttm_sk.cli.output import PLOT_ENDINGS, TABLE_ENDINGS, check_ending, print_rows, readable, table_content, write_file
+from ttm_sk.cli.output import PLOT_ENDINGS, TABLE_ENDINGS, check_ending, print_rows, table_content, write_file
 from ttm_sk.data.tables import read_table, to_series
 from ttm_sk.errors import ConfigError
+from ttm_sk.estimators.forecast_table import forecast_quantiles, long_table, readable
 from ttm_sk.estimators.forecaster import TTMForecaster
 
-__all__ = ["forecast_quantiles", "run"]
+__all__ = ["run"]
 
 MOST_ROWS = 48  # of a table that is printed in full
 MOST_PICTURES = 6
@@ -31,15 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         read_table(arguments.data), time=arguments.time, target=arguments.target, id=arguments.id, freq=arguments.freq
     )
     levels = sorted({float(level) for level in arguments.levels})
-    quantiles = forecast_quantiles(
-        series,
-        arguments.horizon,
-        levels=levels,
-        model=arguments.model,
-        effort=arguments.effort,
-        device=arguments.device,
-    )
-    table = _long_format(quantiles, levels)
+    forecaster = TTMForecaster(arguments.model, effort=arguments.effort, device=arguments.device)
+    quantiles = forecast_quantiles(forecaster, series, arguments.horizon, levels=levels)
+    table = long_table(quantiles, levels)
     content = table_content(table, table_ending) if table_ending else b""
     image = _pictures(series, quantiles, levels=levels, kind=plot_ending[1:]) if plot_ending else b""
     written = [(path, data) for path, data in ((arguments.output, content), (arguments.plot, image)) if path]
@@ -50,25 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     for path, _ in written:
         print(f"wrote {path}")
     return 0
-
-
-def forecast_quantiles(
-    series: pd.DataFrame, horizon: int, *, levels: Sequence[float], model: str, effort: str, device: str
-) -> pd.DataFrame:
-    """Columns (target, level), the median always among them; rows as sktime lays them out."""
-    forecaster = TTMForecaster(model, effort=effort, device=device).fit(series)
-    return forecaster.predict_quantiles(fh=list(range(1, horizon + 1)), alpha=sorted({0.5, *levels}))
-
-
-def _long_format(quantiles: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
-    """One row for each series, target and step: id (of a panel), time, target, forecast, and a column a level."""
-    parts = []
-    for name in quantiles.columns.get_level_values(0).unique():
-        part = quantiles[name]
-        columns = {"target": str(name), "forecast": part[0.5]} | {f"{level:g}": part[level] for level in levels}
-        parts.append(pd.DataFrame(columns, index=part.index))
-    table = pd.concat(parts)
-    return table.rename_axis(["id", "time"] if table.index.nlevels > 1 else "time").reset_index()
 
 
 def _print_forecast(table: pd.DataFrame, *, is_panel: bool) -> None:

@@ -1,10 +1,9 @@
-"""What the commands print and write: tables with readable numbers, and files that appear whole or not at all."""
+"""What the commands print and write: tables, and files that appear whole or not at all."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ __all__ = [
     "check_ending",
     "is_first_process",
     "print_rows",
-    "readable",
     "refuse_to_replace",
     "table_content",
     "write_file",
@@ -29,8 +27,6 @@ __all__ = [
 
 TABLE_ENDINGS = (".csv", ".csv.gz", ".parquet")
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
-MOST_DECIMALS = 8
-NAMES = ("id", "time", "target")  # columns that are no measurements
 
 
 def is_first_process() -> bool:
@@ -42,32 +38,6 @@ def refuse_to_replace(output: str, *, is_forced: bool) -> None:
     """Raise before any work where the output exists and nobody said ``--force``."""
     if Path(output).exists() and not is_forced:
         raise ConfigError(f"found a file {output} already; choose another --output, or add --force")
-
-
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as text: numbers with four digits or more and equally many decimals, stamps without empty parts.
-
-    Stamps that know their time zone carry their offset from UTC.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> readable(pd.DataFrame({"time": pd.to_datetime(["2024-01-31"]), "forecast": [1234.567]})).iloc[0].tolist()
-    ['2024-01-31', '1,235']
-    """
-    text = table.astype(str)
-    for name in table.select_dtypes(["datetime", "datetimetz"]).columns:
-        is_day = bool((table[name] == table[name].dt.normalize()).all())
-        stamps = table[name].dt
-        offset = stamps.strftime("%z") if stamps.tz is not None else ""
-        text[name] = stamps.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M:%S").str.removesuffix(":00") + offset
-    numbers = [name for name in table.select_dtypes("number").columns if name not in NAMES]
-    largest = max((abs(x) for x in table[numbers].to_numpy().ravel() if math.isfinite(x)), default=0.0)
-    decimals = max(0, 3 - math.floor(math.log10(largest))) if largest > 0 else 1
-    form = f"z,.{decimals}f" if decimals <= MOST_DECIMALS else "z.3e"  # z: no minus before what rounds to 0
-    for name in numbers:
-        text[name] = [format(value, form) for value in table[name]]
-    return text
 
 
 def print_rows(*parts: pd.DataFrame) -> None:

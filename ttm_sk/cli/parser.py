@@ -43,6 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_finetune(commands)
     _add_evaluate(commands)
     _add_export(commands)
+    _add_app(commands)
     add_speculative(commands)
     return parser
 
@@ -102,6 +103,20 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--force", action="store_true", help="replace the output if it exists")
 
 
+def _add_app(commands: argparse._SubParsersAction) -> None:
+    command = _command(
+        commands,
+        "app",
+        "a page on this machine alone, to drop a CSV file on (needs the extra 'app')",
+        "ttm-sk app --open",
+    )
+    command.add_argument("--port", type=_port, default=8765, metavar="N", help="0 takes a free one (default: 8765)")
+    command.add_argument("--open", action="store_true", help="open it in the browser")
+    command.add_argument("--upload-limit", type=_whole, default=32, metavar="MB", help="of a file (default: 32)")
+    command.add_argument("--model", default="ttm-tiny", metavar="M", help="name or path (default: ttm-tiny)")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+
 def _add_demo(commands: argparse._SubParsersAction) -> None:
     command = _command(
         commands,
@@ -147,6 +162,9 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--peak", type=_positive, default=2e-3, metavar="X", help="highest learning rate")
     command.add_argument("--warmup-share", type=_share, default=0.02, metavar="X", help="share of steps that warm up")
     command.add_argument("--decay-share", type=_share, default=0.2, metavar="X", help="share of steps that decay")
+    command.add_argument(
+        "--fed-back-share", type=_share, default=0.0, metavar="X", help="of windows that go on from a forecast"
+    )
     command.add_argument("--synthetic-share", type=_share, default=0.5, metavar="X", help="of the windows")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the first weights and the windows")
     command.add_argument("--state-file", metavar="FILE", help="saved as it goes; the same command continues from it")
@@ -341,6 +359,10 @@ def _number(text: str, kind: Callable[[str], Number], *, is_allowed: Callable[[N
 
 def _whole(text: str) -> int:
     return _number(text, int, is_allowed=lambda x: x >= 1, expected="a whole number of at least 1")
+
+
+def _port(text: str) -> int:
+    return _number(text, int, is_allowed=lambda x: 0 <= x < 65_536, expected="a port from 0 to 65535")
 
 
 def _level(text: str) -> float:

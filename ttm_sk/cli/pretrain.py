@@ -48,6 +48,7 @@ def _train(arguments: argparse.Namespace) -> int:
         warmup_share=arguments.warmup_share,
         decay_share=arguments.decay_share,
         synthetic_share=arguments.synthetic_share,
+        fed_back_share=arguments.fed_back_share,
         seed=arguments.seed,
     )
     state_file = Path(arguments.state_file) if arguments.state_file else None

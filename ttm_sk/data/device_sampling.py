@@ -15,10 +15,9 @@ import torch
 from torch import Generator, Tensor
 
 from ttm_sk.data.corpora import MISSING, Corpus
-from ttm_sk.data.sampling import SHORTEST_CONTEXT
+from ttm_sk.data.sampling import SHORTEST_CONTEXT, check_synthetic_share
 from ttm_sk.data.synthetic import draw
 from ttm_sk.data.windows import Batch
-from ttm_sk.errors import ConfigError
 
 __all__ = ["DeviceWindowSampler"]
 
@@ -34,9 +33,11 @@ class DeviceWindowSampler:
     context_length, horizon
         Shape of the windows; shorter pasts are padded on the left as unobserved.
     corpus
-        Real series, stored as integers (:func:`~ttm_sk.data.corpora.read_corpus`).
+        Real series, or None for synthetic ones alone.
     device
         Where to draw.
+    seed
+        Batches are a function of ``(seed, rank, index)``.
     synthetic_share, full_share, gap_share, coarse_share
         As in :class:`~ttm_sk.data.sampling.WindowSampler`.
     changed_share
@@ -48,7 +49,7 @@ class DeviceWindowSampler:
 
     context_length: int
     horizon: int
-    corpus: Corpus
+    corpus: Corpus | None
     device: torch.device
     seed: int = 0
     synthetic_share: float = 0.5
@@ -58,37 +59,41 @@ class DeviceWindowSampler:
     changed_share: float = 0.2
     pool_size: int = 8192
     pool_batches: int = 32
-    _pool: dict[int, Tensor] = field(default_factory=dict, repr=False, compare=False)
+    _pool: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if any(group.values.dtype != np.int16 for group in self.corpus.groups):
-            raise ConfigError("drawing on a device needs a corpus of int16 values; read one with read_corpus")
+        check_synthetic_share(self.synthetic_share, self.corpus)
 
     @cached_property
     def _series(self) -> dict[str, Tensor]:
+        assert self.corpus is not None  # a batch without real windows does not come here
         groups = self.corpus.groups
         values = torch.from_numpy(np.concatenate([group.values for group in groups])).to(self.device)
         starts = np.concatenate([[0], np.cumsum([group.offsets[-1] for group in groups])])
         offsets = np.concatenate([group.offsets[:-1] + at for group, at in zip(groups, starts[:-1], strict=True)])
         counts = np.array([len(group.offsets) - 1 for group in groups])
-        is_seen = values != int(MISSING)
-        zero = torch.zeros(1, dtype=torch.int64, device=self.device)
-        total = torch.where(is_seen, values, torch.zeros_like(values)).cumsum(0, dtype=torch.int64)
-        seen = is_seen.cumsum(0, dtype=torch.int64)
+        is_whole = not values.is_floating_point()  # sums of integers are exact, and so are their differences
+        is_seen = values != int(MISSING) if is_whole else values.isfinite()
+        kept = torch.where(is_seen, values, torch.zeros_like(values))
+        total = kept.cumsum(0, dtype=torch.int64 if is_whole else torch.float64)
+        zero = torch.zeros_like(total[:1])
+        seen = torch.cat([zero.to(torch.int64), is_seen.cumsum(0, dtype=torch.int64)]).to(torch.int32)
         return {
             "total": torch.cat([zero, total]),
-            "seen": torch.cat([zero, seen]).to(torch.int32),
+            "seen": seen,
             "bounds": torch.from_numpy(np.concatenate([offsets, starts[-1:]])).to(self.device),
             "first": torch.from_numpy(np.concatenate([[0], np.cumsum(counts)])).to(self.device),
             "begins": torch.from_numpy(starts).to(self.device),
             "rations": torch.from_numpy(self.corpus.rations()).to(self.device),
         }
 
-    def batch(self, index: int, size: int) -> Batch:
-        """The ``index``-th batch of ``size`` windows, on the device."""
-        generator = Generator(self.device).manual_seed((self.seed << 34) + (index << 2))
+    def batch(self, index: int, size: int, *, rank: int = 0) -> Batch:
+        """The ``index``-th batch of ``size`` windows for process ``rank``, on the device."""
+        generator = self._generator(rank, index, 0)
         n_synthetic = round(size * self.synthetic_share)
-        rows = torch.cat([self._synthetic(n_synthetic, index, generator), self._real(size - n_synthetic, generator)])
+        rows = self._synthetic(n_synthetic, index, rank, generator)
+        if n_synthetic < size:
+            rows = torch.cat([rows, self._real(size - n_synthetic, generator)])
         rows = self._changed(rows, generator)
         sign = torch.randint(2, (size, 1), generator=generator, device=self.device) * 2 - 1
         rows = rows * sign
@@ -97,16 +102,19 @@ class DeviceWindowSampler:
         past = self.context_length
         return Batch(rows[..., :past], seen[:, None, :past], rows[..., past:], seen[:, None, past:])
 
+    def _generator(self, *numbers: int) -> Generator:
+        state = np.random.SeedSequence([self.seed, *numbers]).generate_state(1, np.uint64)
+        return Generator(self.device).manual_seed(int(state[0] >> np.uint64(1)))
+
     def _rand(self, *shape: int, generator: Generator) -> Tensor:
         return torch.rand(shape, generator=generator, device=self.device)
 
-    def _synthetic(self, n: int, index: int, generator: Generator) -> Tensor:
+    def _synthetic(self, n: int, index: int, rank: int, generator: Generator) -> Tensor:
         length = self.context_length + self.horizon
-        number = index // self.pool_batches
+        number = rank, index // self.pool_batches
         if number not in self._pool:
             self._pool.clear()
-            drawer = Generator(self.device).manual_seed((self.seed << 34) + (number << 2) + 1)
-            self._pool[number] = draw(self.pool_size, length, generator=drawer)
+            self._pool[number] = draw(self.pool_size, length, generator=self._generator(*number, 1))
         chosen = torch.randint(self.pool_size, (n,), generator=generator, device=self.device)
         end = length // 4 + (self._rand(n, generator=generator) * (length - length // 4 + 1)).long()
         end = torch.where(self._rand(n, generator=generator) < 0.5, torch.full_like(end, length), end).clamp(max=length)

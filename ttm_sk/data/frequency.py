@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["RESOLUTION_TOKENS", "UNKNOWN_RESOLUTION", "resolution_token"]
+from ttm_sk.errors import DataError
+
+__all__ = ["RESOLUTION_TOKENS", "UNKNOWN_RESOLUTION", "grid_frequency", "resolution_token"]
 
 SECONDS = {"s": 1, "min": 60, "t": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 UNKNOWN_RESOLUTION = 0  # "out of vocabulary": what training shows for every other pace
 # Seconds of a step -> token, as in the preprocessor of IBM's granite-tsfm (its DEFAULT_FREQUENCY_MAPPING).
 RESOLUTION_TOKENS = {60: 1, 120: 2, 300: 3, 600: 4, 900: 5, 1_800: 6, 3_600: 7, 86_400: 8, 604_800: 9}
 ALIAS = re.compile(r"(?P<count>\d*)(?P<unit>[a-z]+)(-[a-z]+)?", re.IGNORECASE)
+# Units of pandas, in capitals -> the unit of time stamps at the beginning of each step.
+STAMP_UNITS = {
+    **dict.fromkeys(("S", "SEC"), "s"),
+    **dict.fromkeys(("T", "MIN"), "min"),
+    "H": "h",
+    "D": "D",
+    "B": "B",
+    "W": "W",
+    **dict.fromkeys(("M", "MS", "ME"), "MS"),
+    **dict.fromkeys(("Q", "QS", "QE"), "QS"),
+    **dict.fromkeys(("A", "Y", "AS", "YS", "YE"), "YS"),
+}
+MONASH_UNITS = {
+    **dict.fromkeys(("secondly", "seconds"), "s"),
+    **dict.fromkeys(("minutely", "minutes"), "min"),
+    "hourly": "h",
+    "daily": "D",
+    "weekly": "W",
+    "monthly": "MS",
+    "quarterly": "QS",
+    "yearly": "YS",
+}
+WORDS = re.compile(rf"((?P<count>\d+)_)?(?P<half>half_(?=hourly))?(?P<unit>{'|'.join(MONASH_UNITS)})")
 
 
 def resolution_token(frequency: str | None, *, n_resolutions: int) -> int:
@@ -37,3 +62,34 @@ def resolution_token(frequency: str | None, *, n_resolutions: int) -> int:
         return UNKNOWN_RESOLUTION
     token = RESOLUTION_TOKENS.get(unit * int(found["count"] or 1), UNKNOWN_RESOLUTION)
     return token if token < n_resolutions else UNKNOWN_RESOLUTION
+
+
+def grid_frequency(frequency: str) -> str:
+    """The pandas frequency of time stamps that begin each step, from what files call it.
+
+    Understood are pandas' names, old and new, of stamps and of periods (``"T"``, ``"M"``, ``"A-DEC"``), and the words
+    of the Monash archive. Weeks become steps of seven days, so that they begin on any day.
+
+    Raises
+    ------
+    DataError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> [grid_frequency(name) for name in ("H", "15T", "M", "Q-DEC", "W-SUN", "half_hourly", "4_seconds", "B")]
+    ['h', '15min', 'MS', 'QS', '7D', '30min', '4s', 'B']
+    """
+    name = frequency.strip()
+    words = WORDS.fullmatch(name.lower())
+    if words:
+        unit: str | None = "min" if words["half"] else MONASH_UNITS[words["unit"]]  # half an hour is the only half
+        count = 30 if words["half"] else int(words["count"] or 1)
+    else:
+        found = ALIAS.fullmatch(name)
+        count, unit = int(found["count"] or 1) if found else 1, STAMP_UNITS.get(found["unit"].upper() if found else "")
+    if unit is None:
+        raise DataError(f"found the frequency {frequency!r}; expected one such as D, h, 30min, M, Q, W-SUN, or hourly")
+    if unit == "W":
+        return f"{7 * count}D"
+    return f"{count if count > 1 else ''}{unit}"

@@ -17,7 +17,7 @@ from ttm_sk.data.synthetic import WEIGHTS, draw
 from ttm_sk.data.windows import Batch, batch_from_arrays
 from ttm_sk.errors import ConfigError
 
-__all__ = ["WindowSampler"]
+__all__ = ["WindowSampler", "check_synthetic_share"]
 
 SHORTEST_CONTEXT = 8
 CUTS_PER_SERIES = 4
@@ -62,13 +62,7 @@ class WindowSampler:
     augmentation: Callable[[np.ndarray, np.random.Generator], None] | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.synthetic_share <= 1:
-            raise ConfigError(f"synthetic_share={self.synthetic_share} must lie in [0, 1]")
-        if self.corpus is None and self.synthetic_share < 1:
-            raise ConfigError(
-                f"synthetic_share={self.synthetic_share} leaves room for real windows, but there is no corpus;"
-                " give one or 1.0"
-            )
+        check_synthetic_share(self.synthetic_share, self.corpus)
 
     def batch(self, index: int, size: int, *, rank: int = 0) -> Batch:
         """The ``index``-th batch of ``size`` windows for process ``rank``, on the CPU."""
@@ -131,6 +125,16 @@ class WindowSampler:
         keep = np.exp(rng.uniform(np.log(shortest), np.log(self.context_length), len(rows))).astype(int)
         for i in np.flatnonzero(is_cut):
             rows[i, : self.context_length - keep[i]] = np.nan
+
+
+def check_synthetic_share(share: float, corpus: Corpus | None) -> None:
+    """Raise ``ConfigError`` for a share outside [0, 1], or one that leaves room for real windows without a corpus."""
+    if not 0 <= share <= 1:
+        raise ConfigError(f"synthetic_share={share} must lie in [0, 1]")
+    if corpus is None and share < 1:
+        raise ConfigError(
+            f"synthetic_share={share} leaves room for real windows, but there is no corpus; give one or 1.0"
+        )
 
 
 def _pick_series(group: CorpusGroup, rng: np.random.Generator) -> tuple[int, int]:

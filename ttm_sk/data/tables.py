@@ -1,4 +1,4 @@
-"""Files of figures to frames in sktime's layout, checked; with ``stamps`` the only part of ``data`` that knows pandas.
+"""Tables of figures to frames in sktime's layout, checked; ``sources`` opens what is no table.
 
 Rows are counted from 1 in every message, without the line of column names.
 """
@@ -9,16 +9,24 @@ import gzip
 import re
 import zipfile
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ttm_sk.data.stamps import SAMPLE, holds_dates, is_dated, regular_panel, regular_series, to_stamps
-from ttm_sk.errors import DataError
+from ttm_sk.errors import DataError, did_you_mean
 
-__all__ = ["load_example", "numeric_columns", "read_all_series", "read_benchmark_table", "read_table", "to_series"]
+__all__ = [
+    "flat_table",
+    "load_example",
+    "numeric_columns",
+    "read_all_series",
+    "read_benchmark_table",
+    "read_table",
+    "time_column",
+    "to_series",
+]
 
 EXAMPLES = Path(__file__).with_name("examples")
 SEPARATORS = ",;\t|"
@@ -140,10 +148,10 @@ def to_series(
     >>> to_series(table, freq="D")["sales"].tolist()
     [3.0, 5.0, nan, 4.0]
     """
-    table = _flat(frame)
+    table = flat_table(frame)
     targets = [target] if isinstance(target, str) else list(target or ())
     _check_chosen([name for name in (time, id, *targets) if name is not None], table)
-    time = time or _time_column(table, taken=[id, *targets])
+    time = time or time_column(table, taken=[id, *targets])
     targets = targets or [_only_target(table, taken=[time, id])]
     if time is None and freq is not None:
         raise DataError(f"found freq={freq!r} but no time column; name it (--time){_columns(table)}")
@@ -183,7 +191,7 @@ def read_all_series(
     [(144,)]
     """
     table = read_table(path)
-    time = time or _time_column(table, taken=[id])
+    time = time or time_column(table, taken=[id])
     frame = to_series(table, time=time, target=numeric_columns(table, taken=[time, id]), id=id, freq=freq)
     parts = [frame] if id is None else [part for _, part in frame.groupby(level=0, sort=False)]
     return [part[name].to_numpy() for part in parts for name in part.columns]
@@ -211,7 +219,7 @@ def load_example(name: str) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        return _flat(pd.read_parquet(path))
+        return flat_table(pd.read_parquet(path))
     except ImportError as error:
         raise DataError(
             "found a parquet file, but pyarrow is not installed; run: pip install pyarrow, or give a CSV file"
@@ -263,7 +271,7 @@ def _is_value(text: str) -> bool:
     return bool(re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?|\d{4}-\d\d.*", str(text), flags=re.IGNORECASE))
 
 
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+def flat_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with its index as columns, if the index says anything; column names are text."""
     is_plain = isinstance(frame.index, pd.RangeIndex) or (
         frame.index.name is None and pd.api.types.is_integer_dtype(frame.index)
@@ -282,9 +290,7 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
 def _check_chosen(names: Sequence[str], table: pd.DataFrame) -> None:
     for name in names:
         if name not in table.columns:
-            near = get_close_matches(name, table.columns, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise DataError(f"found no column {name!r}{hint}{_columns(table)}")
+            raise DataError(f"found no column {name!r}{did_you_mean(name, table.columns)}{_columns(table)}")
         if names.count(name) > 1:
             raise DataError(f"found column {name!r} named twice; expected different columns for time, id and targets")
 
@@ -298,7 +304,14 @@ def _numbered(keys: pd.Series | None, n_rows: int) -> pd.Index:
     return pd.RangeIndex(n_rows) if keys is None else pd.Index(keys.groupby(keys).cumcount().to_numpy())
 
 
-def _time_column(table: pd.DataFrame, *, taken: Sequence[str | None]) -> str | None:
+def time_column(table: pd.DataFrame, *, taken: Sequence[str | None] = ()) -> str | None:
+    """The one column that holds dates, or else is called time, date, year or the like; None if there is none.
+
+    Raises
+    ------
+    DataError
+        If there are several.
+    """
     free = [name for name in table.columns if name not in taken]
     found = [name for name in free if holds_dates(table[name])] or [name for name in free if name.lower() in TIME_NAMES]
     if len(found) > 1:

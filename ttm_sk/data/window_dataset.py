@@ -111,6 +111,35 @@ class WindowDataset:
         whole = cls(tuple(arrays), context_length, prediction_length, everything, known, static)
         return whole.thinned(MOST_WINDOWS)
 
+    @classmethod
+    def at_cutoffs(
+        cls, values: np.ndarray, cutoffs: np.ndarray, *, context_length: int, prediction_length: int
+    ) -> WindowDataset:
+        """Windows of one series ``(channel, time)`` at chosen steps, but for those in which a channel shows nothing.
+
+        Parameters
+        ----------
+        values
+            NaN = not observed.
+        cutoffs
+            First steps of the targets, ascending, each at most the series' length less ``prediction_length``.
+
+        Raises
+        ------
+        DataError
+            For infinite values.
+
+        Examples
+        --------
+        >>> at = np.array([4, 8])
+        >>> len(WindowDataset.at_cutoffs(np.ones((2, 12)), at, context_length=4, prediction_length=4))
+        2
+        """
+        array = np.atleast_2d(np.asarray(values, dtype=np.float64))
+        _check([array], None)
+        index = _observed_windows(0, array, cutoffs, cutoffs + prediction_length, context_length=context_length)
+        return cls((array,), context_length, prediction_length, index).thinned(MOST_WINDOWS)
+
     def __len__(self) -> int:
         return len(self.index)
 
@@ -236,6 +265,13 @@ def _windows_of(
     first = border or min(context_length, max(1, length // LEAST_SHARE))
     cutoffs = np.arange(first, length - least + 1)
     stops = np.minimum(cutoffs + prediction_length, length)
+    return _observed_windows(i, array, cutoffs, stops, context_length=context_length)
+
+
+def _observed_windows(
+    i: int, array: np.ndarray, cutoffs: np.ndarray, stops: np.ndarray, *, context_length: int
+) -> np.ndarray:
+    """The index of those of these windows whose past and target show a value of every channel."""
     seen = np.concatenate([np.zeros((len(array), 1), dtype=np.int64), np.isfinite(array).cumsum(axis=1)], axis=1)
     past = seen[:, cutoffs] - seen[:, np.maximum(0, cutoffs - context_length)]
     future = seen[:, stops] - seen[:, cutoffs]

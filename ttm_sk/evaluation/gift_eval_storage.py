@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,8 @@ from ttm_sk.evaluation.gift_eval_tasks import Configuration, parse_frequency
 
 try:
     import pyarrow as pa
+
+    from ttm_sk.data.arrow_files import read_arrow_folder, variates
 except ImportError as error:
     raise MissingExtraError("gift-eval", package="pyarrow") from error
 
@@ -109,14 +109,7 @@ def read_task(storage: Path | str, configuration: Configuration) -> Task:
 
 
 def _read_table(folder: Path) -> pa.Table:
-    files = sorted(folder.glob("*.arrow"))
-    if not files:
-        raise DataError(f"found no *.arrow file in {folder}; expected a data set as datasets.save_to_disk writes it")
-    try:
-        # mapped, not read: the largest data sets of the benchmark have gigabytes
-        table = pa.concat_tables(pa.ipc.open_stream(pa.memory_map(os.fspath(file))).read_all() for file in files)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{folder}: not readable as arrow streams ({error}); copy the data set again") from error
+    table = read_arrow_folder(folder)
     if missing := [name for name in COLUMNS if name not in table.column_names]:
         raise DataError(
             f"{folder}: found the columns {', '.join(table.column_names)}, expected also {', '.join(missing)}"
@@ -133,14 +126,7 @@ def _series(table: pa.Table, frequency: str) -> list[Series]:
     read = []
     for item_id, start, target in zip(table["item_id"], table["start"], table["target"], strict=True):
         first = pd.Period(start.as_py(), freq=spelled)
-        variates = _variates(target)
-        names = [f"{item_id}_dim{i}" for i in range(len(variates))] if len(variates) > 1 else [str(item_id)]
-        read += [Series(name, first, values) for name, values in zip(names, variates, strict=True)]
+        parts = variates(target)
+        names = [f"{item_id}_dim{i}" for i in range(len(parts))] if len(parts) > 1 else [str(item_id)]
+        read += [Series(name, first, values) for name, values in zip(names, parts, strict=True)]
     return read
-
-
-def _variates(target: pa.ListScalar) -> Sequence[np.ndarray]:
-    rows = target.values
-    if pa.types.is_list(rows.type) or pa.types.is_large_list(rows.type):
-        return [row.values.to_numpy(zero_copy_only=False) for row in rows]
-    return [rows.to_numpy(zero_copy_only=False)]

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.frequency import resolution_token
 from ttm_sk.data.long_horizon_sets import LAYOUTS, LongHorizonSet, read_long_horizon_set
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, HorizonError
-from ttm_sk.inference.forecasting import check_effort, forecast_series, select_readings
+from ttm_sk.inference.forecasting import as_runner, check_effort, forecast_series, select_readings
 from ttm_sk.inference.resolution import ReadingMixture
+from ttm_sk.inference.runner import Runner
 from ttm_sk.scoring import metrics
 
 __all__ = ["HORIZONS", "beside_published", "long_horizon", "published_rows"]
@@ -54,6 +54,7 @@ def long_horizon(
     stride: int = 1,
     batch_size: int = 256,
     device: str = "auto",
+    runner: Runner | None = None,
 ) -> pd.DataFrame:
     """MSE and MAE of a checkpoint on one of the seven data sets, over every window of its test part.
 
@@ -76,6 +77,8 @@ def long_horizon(
         length of a day meets every hour.
     batch_size
         Series (channels of windows) in one pass.
+    runner
+        The checkpoint in another engine (:func:`ttm_sk.inference.exported.open_exported`); None builds it in torch.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def long_horizon(
     check_effort(effort)
     _check(horizons, stride=stride, batch_size=batch_size, context_length=context_length)
     data = csv if isinstance(csv, LongHorizonSet) else read_long_horizon_set(csv)
-    module = checkpoint.build().to(resolve_device(device))
+    runner = runner or as_runner(checkpoint.build().to(resolve_device(device)))
     n_at_once = max(1, batch_size // len(data.values))
     settings: dict[str, Any] = {
         "effort": effort,
@@ -110,13 +113,13 @@ def long_horizon(
     errors = {horizon: _Errors() for horizon in sorted(set(horizons))}
     began = time.perf_counter()
     for some in [[horizon] for horizon in errors] if effort == "best" else [list(errors)]:
-        readings = _readings(module, data, max(some), **settings)
+        readings = _readings(runner, data, max(some), **settings)
         for reach, starts in _batches(data, some, stride=stride, n_at_once=n_at_once):
             histories = [data.values[:, :start] for start in starts]
-            forecast = forecast_series(module, histories, reach, readings=readings, **settings)[..., 0]
+            forecast = forecast_series(runner, histories, reach, readings=readings, **settings)[..., 0]
             _score({horizon: errors[horizon] for horizon in some}, data, starts, forecast)
     facts = {
-        "context_length": min(module.context_length, context_length or module.context_length),
+        "context_length": min(runner.outline.context_length, context_length or runner.outline.context_length),
         "effort": effort,
         "stride": stride,
         "weights": checkpoint.hash,
@@ -181,12 +184,12 @@ def _resolution(checkpoint: Checkpoint, data: LongHorizonSet) -> int | None:
 
 
 def _readings(
-    module: AnyModule, data: LongHorizonSet, horizon: int, *, effort: str, **settings: Any
+    runner: Runner, data: LongHorizonSet, horizon: int, *, effort: str, **settings: Any
 ) -> ReadingMixture | None:
     """What ``"best"`` mixes, chosen on what precedes the test part alone."""
     if effort != "best":
         return None
-    return select_readings(module, [data.values[:, : data.test_start]], horizon, **settings)
+    return select_readings(runner, [data.values[:, : data.test_start]], horizon, **settings)
 
 
 def _batches(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["season_length"]
+import pandas as pd
+
+from ttm_sk.estimators.frames import shown_frequency
+
+__all__ = ["season_length", "season_of"]
 
 PER_DAY = {"s": 86_400, "min": 1_440, "t": 1_440, "h": 24}
 PER_YEAR = {"w": 52, "m": 12, "q": 4, "y": 1, "a": 1}
@@ -33,3 +37,16 @@ def season_length(frequency: str | None) -> int:
         return max(1, WEEK[unit] // count)
     steps = PER_DAY.get(unit) or PER_YEAR.get(unit[:1], 1)
     return max(1, steps // count)
+
+
+def season_of(y: pd.DataFrame) -> int:
+    """The season of a series or panel in sktime's layout, by the frequency that its index shows.
+
+    Examples
+    --------
+    >>> from ttm_sk.data.tables import load_example
+    >>> season_of(load_example("airline"))
+    12
+    """
+    index = y.index.get_level_values(-1)
+    return season_length(getattr(shown_frequency(y), "freqstr", None) or getattr(index, "freqstr", None))

@@ -110,16 +110,17 @@ def by_phase(forecast: Fans, period: int) -> Fans:
         return forecast
 
     def phasewise(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
-        at_once = max(1, ROWS_AT_ONCE // period)
+        at_once = max(1, ROWS_AT_ONCE // min(period, horizon))
         starts = range(0, len(histories), at_once)
         return np.concatenate([some(histories[start : start + at_once], horizon) for start in starts])
 
     def some(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
-        n_cycles = -(-horizon // period)
-        rows = [row for history in histories for row in np.moveaxis(_phases(history, period), -2, 0)]
-        fans = forecast(rows, n_cycles).reshape(len(histories), period, histories[0].shape[0], n_cycles, -1)
+        n_cycles, n_phases = -(-horizon // period), min(period, horizon)  # of later phases nothing is asked
+        phases = (np.moveaxis(_phases(history, period), -2, 0)[:n_phases] for history in histories)
+        rows = [row for part in phases for row in part]
+        fans = forecast(rows, n_cycles).reshape(len(histories), n_phases, histories[0].shape[0], n_cycles, -1)
         in_order = fans.transpose(0, 2, 3, 1, 4)  # series channel cycle phase quantile
-        return in_order.reshape(*in_order.shape[:2], n_cycles * period, -1)[:, :, :horizon]
+        return in_order.reshape(*in_order.shape[:2], n_cycles * n_phases, -1)[:, :, :horizon]
 
     return phasewise
 

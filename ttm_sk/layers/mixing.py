@@ -146,11 +146,14 @@ class PatchMixing(nn.Module):
         return x + mixed
 
 
-def _from_left(linear: nn.Linear, x: Tensor) -> Tensor:
+def _from_left(linear: nn.Linear | nn.Module, x: Tensor) -> Tensor:
     """``linear`` along the axis in the middle of ``(row, patch, feature)``.
 
     As a batch of products with the bias added on the way: ``matmul`` of a matrix and a batch would transpose it twice.
+    A layer that ``torch`` quantised dynamically has no matrix to multiply with from the left, so it is called.
     """
+    if not isinstance(linear, nn.Linear):
+        return linear(x.transpose(-1, -2)).transpose(-1, -2)
     if torch.compiler.is_exporting():  # other engines need no copy of the matrix for each row
         return torch.matmul(linear.weight, x) + linear.bias[:, None]
     return torch.baddbmm(linear.bias[:, None], linear.weight.expand(x.shape[0], -1, -1), x)

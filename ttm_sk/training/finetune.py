@@ -323,6 +323,7 @@ class _Run:
             "trained_parameters": n_trained,
             "training_windows": len(self.training),
             "steps": result.step,
+            "steps_per_epoch": steps_per_epoch,
             "seconds": round(result.seconds, 1),
             "peak": peak,
             "zero_shot_loss": zero_shot,

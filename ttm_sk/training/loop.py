@@ -27,6 +27,7 @@ from ttm_sk.training.schedule import RateSchedule
 
 __all__ = ["AfterStep", "LoopSettings", "TrainingResult", "train"]
 
+READ_EVERY = 20  # steps on a GPU between two looks at the loss
 AfterStep = Callable[[int, float], bool]  # steps done and the loss of the last one -> whether to stop here
 
 
@@ -144,14 +145,15 @@ def train(
                     module, batch.to(device), objective, optimiser, schedule.rate(state.step), settings, n_ranks
                 )
             state.absorb(module, loss, decay=settings.average)
-            progress.advance(loss)
+            if device.type == "cpu" or state.step % READ_EVERY == 0:  # to read a loss is to wait for a GPU
+                progress.advance(float(loss), n_steps=1 if device.type == "cpu" else READ_EVERY)
             state.seconds = seconds_before + time.monotonic() - began
             is_over = _is_time_up(settings.time_limit, time.monotonic() - began, n_ranks)
             is_due = time.monotonic() - last_saved > settings.save_every
             if settings.state_file is not None and rank == 0 and (is_due or is_over or state.step == schedule.n_steps):
                 save_run_state(settings.state_file, state, module, optimiser)
                 last_saved = time.monotonic()
-            if is_over or (after_step is not None and after_step(state.step, loss)):
+            if is_over or (after_step is not None and after_step(state.step, float(loss))):
                 break
             module.train()
     module.eval()
@@ -191,7 +193,7 @@ def _step(
     rate: float,
     settings: LoopSettings,
     n_ranks: int,
-) -> float:
+) -> Tensor:
     for group in optimiser.param_groups:
         group["lr"] = rate * group["factor"]
     device = batch.context.device.type
@@ -203,7 +205,7 @@ def _step(
         _average_gradients(module, n_ranks)
     nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
     optimiser.step()
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _optimiser(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.windows import Batch
@@ -16,10 +17,11 @@ from ttm_sk.layers.scaling import ScaleState
 from ttm_sk.models.ttm import TTM
 from ttm_sk.scoring.losses import huber, mae, mse, pinball
 
-__all__ = ["Objective", "UnscaledLoss", "rolled_loss", "scaled_loss"]
+__all__ = ["FedBackLoss", "Objective", "UnscaledLoss", "rolled_loss", "scaled_loss"]
 
 Objective = Callable[[Any, Batch], Tensor]
 WEIGHTS = (0.1, 4.0)  # so that no window counts for nothing, nor for all
+LEAST_FED_BACK = 16  # observed steps that a forecast to be fed back needs
 LARGEST_TARGET = 1e4  # in standard deviations of the context; further out a target teaches nothing but noise
 
 
@@ -32,6 +34,58 @@ def scaled_loss(module: TTM, batch: Batch) -> Tensor:
     """
     output, state = module.forecast_scaled(batch.context, batch.observed, **_besides(batch))
     return _scaled_difference(module, batch, output[:, :, : batch.target.shape[-1]], state)
+
+
+@dataclass(frozen=True)
+class FedBackLoss:
+    """:func:`scaled_loss`, where some windows had their newest steps replaced by the module's own forecast of them.
+
+    What a long forecast feeds back is not what happened, and a model that was never shown that takes it for the past:
+    far ahead it is too sure, and drifts. Here the newest one to ``most`` horizons are forecast from what lies before,
+    pass after pass, along one of the module's quantiles, half of the time its median; nothing is learnt through that.
+    Draws from torch's own generator.
+
+    Attributes
+    ----------
+    share
+        Of the windows of a batch; windows with fewer than 16 observed steps before are left as they are.
+    most
+        Horizons that are fed back at most, the number drawn for each batch.
+    levels
+        That are followed, as often as they stand here; those that the module does not forecast are left out.
+    """
+
+    share: float = 0.3
+    most: int = 7
+    levels: tuple[float, ...] = (0.1, 0.3, 0.5, 0.5, 0.5, 0.5, 0.7, 0.9)
+
+    def __call__(self, module: TTM, batch: Batch) -> Tensor:
+        """A scalar, in scaled units."""
+        chosen = torch.randperm(len(batch), device=batch.context.device)[: round(self.share * len(batch))]
+        if len(chosen):
+            batch = self._fed_back(module, batch, chosen)
+        return scaled_loss(module, batch)
+
+    @torch.no_grad()
+    def _fed_back(self, module: TTM, batch: Batch, chosen: Tensor) -> Batch:
+        context, observed = batch.context[chosen], batch.observed[chosen]
+        n_passes = int(torch.randint(1, self.most + 1, ()))
+        n_steps = min(n_passes * module.prediction_length, context.shape[-1])
+        past, seen = (functional.pad(part[..., :-n_steps], (n_steps, 0)) for part in (context, observed))
+        is_enough = seen.sum(-1, keepdim=True) >= LEAST_FED_BACK
+        known = [module.levels.index(level) for level in self.levels if level in module.levels]
+        followed = torch.tensor(known, device=context.device)
+        path = followed[torch.randint(len(followed), (len(chosen),), device=context.device)]
+        for _ in range(-(-n_steps // module.prediction_length)):
+            fan = module(past, seen).quantiles
+            ahead = fan.gather(-1, path[:, None, None, None].expand(*fan.shape[:3], 1))[..., 0]
+            past = torch.cat([past[..., ahead.shape[-1] :], ahead.to(past.dtype)], dim=-1)
+            seen = torch.cat([seen[..., ahead.shape[-1] :], torch.ones_like(ahead, dtype=torch.bool)], dim=-1)
+        return replace(
+            batch,
+            context=batch.context.index_copy(0, chosen, torch.where(is_enough, past, context)),
+            observed=batch.observed.index_copy(0, chosen, torch.where(is_enough, seen, observed)),
+        )
 
 
 def rolled_loss(module: Any, batch: Batch) -> Tensor:

@@ -14,7 +14,9 @@ from ttm_sk.data.corpora import Corpus
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
 from ttm_sk.models.frozen_config import FrozenConfig
+from ttm_sk.models.ttm_config import TTMConfig
 from ttm_sk.training.loop import LoopSettings, train
+from ttm_sk.training.objectives import FedBackLoss, Objective
 from ttm_sk.training.recipes import recipe_of
 from ttm_sk.training.schedule import Schedule
 
@@ -37,6 +39,9 @@ class PretrainSettings:
         Parts of the run that warm up and decay; a decay of 0 leaves weights to be trained on.
     synthetic_share
         Share of synthetic windows; without a corpus it is 1.
+    fed_back_share
+        Share of windows whose newest steps are the model's own forecast, so that it learns to forecast onwards from
+        them (:class:`~ttm_sk.training.objectives.FedBackLoss`); for a TTM with quantiles.
     seed
         Of the first weights and of the windows.
     """
@@ -47,6 +52,7 @@ class PretrainSettings:
     warmup_share: float = 0.02
     decay_share: float = 0.2
     synthetic_share: float = 0.5
+    fed_back_share: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -129,18 +135,20 @@ def pretrain(
     recipe, schedule = recipe_of(config), settings.schedule()
     if loop.is_compiled and not recipe.can_compile:
         raise ConfigError(f"is_compiled=True does nothing for {type(config).__name__}; leave it out")
-    module = _first_module(start, config, settings.seed).to(resolve_device(device))
+    place = resolve_device(device)
+    module = _first_module(start, config, settings.seed).to(place)
     sampler = recipe.sampler(
         config,
         n_steps=schedule.n_steps,
         corpus=corpus,
         synthetic_share=settings.synthetic_share,
         seed=settings.seed,
+        device=place,
     )
     result = train(
         module,
         lambda index, size, rank: sampler.batch(index, size, rank=rank),
-        recipe.objective,
+        _objective(recipe.objective, config, settings.fed_back_share),
         schedule,
         replace(loop, batch_size=settings.batch_size),
         identity={
@@ -154,8 +162,18 @@ def pretrain(
     return Checkpoint(
         config,
         weights,
-        _provenance(start, corpus, settings, n_windows=result.step * settings.batch_size, seconds=result.seconds),
+        _provenance(
+            start, corpus, settings, place, n_windows=result.step * settings.batch_size, seconds=result.seconds
+        ),
     )
+
+
+def _objective(objective: Objective, config: AnyConfig, fed_back_share: float) -> Objective:
+    if not fed_back_share:
+        return objective
+    if not (isinstance(config, TTMConfig) and config.levels):
+        raise ConfigError(f"fed_back_share={fed_back_share} is for a TTM with quantiles; leave it at 0")
+    return FedBackLoss(fed_back_share)
 
 
 def _first_module(start: AnyConfig | Checkpoint, config: AnyConfig, seed: int) -> AnyModule:
@@ -168,11 +186,23 @@ def _first_module(start: AnyConfig | Checkpoint, config: AnyConfig, seed: int) -
 
 
 def _provenance(
-    start: AnyConfig | Checkpoint, corpus: Corpus | None, settings: PretrainSettings, *, n_windows: int, seconds: float
+    start: AnyConfig | Checkpoint,
+    corpus: Corpus | None,
+    settings: PretrainSettings,
+    device: torch.device,
+    *,
+    n_windows: int,
+    seconds: float,
 ) -> dict[str, Any]:
     before = dict(start.provenance) if isinstance(start, Checkpoint) else {}
     datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
-    run = {"windows": n_windows, "seconds": round(seconds, 1), "settings": asdict(settings), "version": __version__}
+    run = {
+        "windows": n_windows,
+        "seconds": round(seconds, 1),
+        "settings": asdict(settings),
+        "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),
+        "version": __version__,
+    }
     return {
         **before,
         "windows": before.get("windows", 0) + n_windows,

@@ -39,9 +39,9 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, loss: float) -> None:
-        """One step done, at this loss."""
+    def advance(self, loss: float, *, n_steps: int = 1) -> None:
+        """So many steps done, the last one at this loss."""
         self._loss = loss if self._loss is None else 0.98 * self._loss + 0.02 * loss
         if self._bar is not None:
             self._bar.set_postfix_str(f"loss {self._loss:.4f}", refresh=False)
-            self._bar.update(self._unit)
+            self._bar.update(self._unit * n_steps)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import torch
+
 from ttm_sk.checkpoints.architectures import ARCHITECTURES, AnyConfig, architecture_of
 from ttm_sk.data.augmentation import Augmentation
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.data.curriculum import CurriculumSampler
+from ttm_sk.data.device_sampling import DeviceWindowSampler
 from ttm_sk.data.sampling import WindowSampler
 from ttm_sk.data.windows import Batch
 from ttm_sk.errors import ConfigError
@@ -38,7 +41,8 @@ class Recipe(NamedTuple):
     presets
         Configs of new models, by the name of their size.
     sampler
-        ``(config, n_steps=, corpus=, synthetic_share=, seed=)`` -> what draws the batches.
+        ``(config, n_steps=, corpus=, synthetic_share=, seed=, device=)`` -> what draws the batches: on the device where
+        that is a GPU and the architecture's windows can be drawn there, else on the CPU.
     objective
         What is minimised.
     can_compile
@@ -52,20 +56,33 @@ class Recipe(NamedTuple):
 
 
 def _plain_windows(
-    config: TTMConfig, *, n_steps: int, corpus: Corpus | None, synthetic_share: float, seed: int
-) -> WindowSampler:
+    config: TTMConfig,
+    *,
+    n_steps: int,
+    corpus: Corpus | None,
+    synthetic_share: float,
+    seed: int,
+    device: torch.device,
+) -> Sampler:
     if config.n_resolutions or config.is_fixed:
         raise ConfigError(
             "pretraining draws univariate windows without resolution tokens;"
             " use a config without prefix and channel mixing"
         )
-    return WindowSampler(
-        config.context_length, config.prediction_length, corpus=corpus, synthetic_share=synthetic_share, seed=seed
-    )
+    shape = config.context_length, config.prediction_length
+    if device.type == "cuda":
+        return DeviceWindowSampler(*shape, corpus, device, synthetic_share=synthetic_share, seed=seed)
+    return WindowSampler(*shape, corpus=corpus, synthetic_share=synthetic_share, seed=seed)
 
 
 def _growing_windows(
-    config: PatchSLSTMConfig, *, n_steps: int, corpus: Corpus | None, synthetic_share: float, seed: int
+    config: PatchSLSTMConfig,
+    *,
+    n_steps: int,
+    corpus: Corpus | None,
+    synthetic_share: float,
+    seed: int,
+    device: torch.device,
 ) -> CurriculumSampler:
     windows = WindowSampler(
         config.context_length,
@@ -79,7 +96,13 @@ def _growing_windows(
 
 
 def _whole_windows(
-    config: TimerXLConfig, *, n_steps: int, corpus: Corpus | None, synthetic_share: float, seed: int
+    config: TimerXLConfig,
+    *,
+    n_steps: int,
+    corpus: Corpus | None,
+    synthetic_share: float,
+    seed: int,
+    device: torch.device,
 ) -> WindowSampler:
     if config.mixes_channels:
         raise ConfigError(f"pretraining draws univariate windows; use attends='own', found {config.attends!r}")

@@ -30,6 +30,7 @@ class RunState:
     seconds: float = 0.0
     loss_sum: float = 0.0
     identity: Mapping[str, Any] = field(default_factory=dict)
+    unread: list[Tensor] = field(default_factory=list)
 
     @classmethod
     def begin(cls, module: nn.Module, identity: Mapping[str, Any]) -> RunState:
@@ -37,16 +38,22 @@ class RunState:
         average = {name: torch.zeros_like(value) for name, value in module.state_dict().items()}
         return cls(0, average, identity=identity)
 
-    def absorb(self, module: nn.Module, loss: float, *, decay: float) -> None:
+    def absorb(self, module: nn.Module, loss: Tensor, *, decay: float) -> None:
         """Count a step: its loss, and its weights in the average."""
         self.step += 1
         names = list(self.average)
         weights = module.state_dict()
         torch._foreach_lerp_([self.average[n] for n in names], [weights[n] for n in names], 1 - decay)
-        self.loss_sum += loss
+        self.unread.append(loss)
         if self.step % HISTORY_EVERY == 0:
+            self.read_losses()
             self.history.append({"step": float(self.step), "loss": self.loss_sum / HISTORY_EVERY})
             self.loss_sum = 0.0
+
+    def read_losses(self) -> None:
+        """Add up the losses so far; on a GPU this waits for all steps, so not every step should do it."""
+        self.loss_sum = sum((float(loss) for loss in self.unread), self.loss_sum)
+        self.unread.clear()
 
     def averaged(self, *, decay: float) -> dict[str, Tensor]:
         """The average, corrected for having begun at zero."""
@@ -56,6 +63,7 @@ class RunState:
 
 def save_run_state(path: Path, state: RunState, module: AnyModule, optimiser: torch.optim.Optimizer) -> None:
     """Write the run so that :func:`load_run_state` continues it bit for bit."""
+    state.read_losses()
     tensors = {f"weights/{name}": value for name, value in module.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
     for index, entry in optimiser.state_dict()["state"].items():
