@@ -18,7 +18,7 @@ import record
 
 REPOSITORY = Path(__file__).parents[2]
 LARGEST_MB = {".whl": 10.0, ".gz": 20.0}  # the weights are most of it
-ENDINGS = {".py", ".safetensors", ".onnx", ".csv", ".npz", ".md", ".typed", ".html", ".css", ".js", ""}
+ENDINGS = {".py", ".safetensors", ".onnx", ".csv", ".npz", ".md", ".typed", ".html", ".css", ".js", ".svg", ""}
 USE = "import numpy, ttm_sk; print(ttm_sk.__file__, ttm_sk.forecast(numpy.arange(60.0), 5).shape)"
 
 
