@@ -56,6 +56,13 @@ def test_when_weights_are_bundled_then_they_are_small_and_say_what_they_saw(chec
     assert not HELD_OUT_DATASETS & set(checkpoint.provenance["datasets"])
 
 
+def test_when_the_package_is_shipped_then_it_is_small_and_holds_nothing_unforeseen():
+    files = [path for path in (REPOSITORY / "ttm_sk").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    known = {".py", ".safetensors", ".onnx", ".csv", ".npz", ".md", ".typed", ".html", ".css", ".js", ".svg"}
+    assert {path.suffix for path in files} <= known
+    assert sum(path.stat().st_size for path in files) < 12_000_000
+
+
 def test_when_the_weights_change_then_their_golden_forecasts_must_follow(checkpoint):
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert golden["hash"] == checkpoint.hash, "run benchmarks/golden_forecasts.py"

@@ -6,7 +6,9 @@ import torch
 
 from ttm_sk.errors import ConfigError
 
-__all__ = ["resolve_device"]
+__all__ = ["is_out_of_memory", "resolve_device"]
+
+ALLOCATORS = ("can't allocate memory", "not enough memory", "bad_alloc")  # how torch says it on a CPU
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -33,3 +35,19 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
             f"device={device!r} was asked for, but this machine has no CUDA device; use device='auto' or 'cpu'"
         )
     return resolved
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a tensor or array found no room: of Python, numpy, torch on a CPU, or CUDA.
+
+    Examples
+    --------
+    >>> (
+    ...     is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory")),
+    ...     is_out_of_memory(RuntimeError("x")),
+    ... )
+    (True, False)
+    """
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(part in str(error) for part in ALLOCATORS)

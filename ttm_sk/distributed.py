@@ -81,7 +81,10 @@ def forecast_frame(
     1      shop 2024-02-21
     """
     if missing := [name for name in (id, time, target) if name not in frame.columns]:
-        raise DataError(f"found no column {missing[0]!r}; columns are {', '.join(map(repr, frame.columns))}")
+        columns = ", ".join(map(repr, frame.columns))
+        raise DataError(f"found no column {missing[0]!r}; name it (id=, time=, target=), columns are {columns}")
+    if frame[id].isna().any():
+        raise DataError(f"column {id!r}: row {int(frame[id].isna().argmax()) + 1} is missing; name its series")
     rows = frame[[id, time, target]].assign(**{time: to_stamps(frame[time])})  # engines have types of their own
     rows = rows.sort_values([id, time], kind="stable", ignore_index=True)
     step = _step(freq, rows[time])
@@ -96,7 +99,7 @@ def forecast_frame(
     }
     quantiles = np.empty((0, horizon, len(levels) + 1))
     if len(rows):
-        values = rows[target].to_numpy(dtype=np.float64, na_value=np.nan)
+        values = _numbers(rows[target])
         histories = [values[start:stop] for start, stop in zip(starts, stops, strict=True)]
         asked: dict[str, Any] = {"model_path": model_path, "effort": effort, "backend": backend}
         quantiles = forecast(histories, horizon, levels=[0.5, *levels], **asked)
@@ -118,6 +121,13 @@ def forecast_frames(frames: Iterable[pd.DataFrame], **options: Any) -> Iterator[
     """
     if pieces := list(frames):
         yield forecast_frame(pd.concat(pieces, ignore_index=True), **options)
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"column {column.name!r} holds no numbers ({error}); convert it with pd.to_numeric") from error
 
 
 def _step(freq: str | int, times: pd.Series) -> Any:

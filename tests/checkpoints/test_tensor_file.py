@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -24,6 +25,23 @@ def test_when_a_step_of_writing_fails_then_nothing_is_left_behind(tmp_path, monk
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_when_the_disk_is_full_then_the_error_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*weights\.st") as caught:
+        write_atomically(tmp_path / "weights.st", b"content")
+    assert caught.value.errno == errno.ENOSPC
+    assert os.listdir(tmp_path) == []
+
+
+def test_when_the_folder_is_a_file_then_the_error_names_the_path(tmp_path):
+    (tmp_path / "folder").write_text("a file")
+    with pytest.raises(OSError, match=r"folder/weights\.st"):
+        write_atomically(tmp_path / "folder" / "weights.st", b"content")
 
 
 def test_when_interrupted_then_nothing_is_left_behind(tmp_path, monkeypatch):

@@ -35,6 +35,8 @@ def test_when_warming_up_then_the_first_step_is_one_share_of_the_peak():
     ("changes", "says"),
     [
         ({"peak": 0.0}, "positive peak"),
+        ({"peak": float("nan")}, "positive peak"),
+        ({"peak": float("inf")}, "that is finite"),
         ({"n_steps": 0}, "at least one step"),
         ({"n_warmup": -1}, "do not fit"),
         ({"n_warmup": 60, "n_decay": 50}, r"warm-up \(60\) and decay \(50\) do not fit into 100 steps"),

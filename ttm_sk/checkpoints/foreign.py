@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from ttm_sk.errors import CheckpointError
 
 __all__ = ["holds_name", "read_archive"]
+
+LARGEST_PICKLE = 100_000_000  # bytes; names and shapes take kilobytes, and a small file may claim to unpack to more
 
 
 def holds_name(path: Path, name: str) -> bool:
@@ -22,11 +25,16 @@ def holds_name(path: Path, name: str) -> bool:
     >>> holds_name(Path("no-such-file.ckpt"), "weight")
     False
     """
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file():
         return False
-    with zipfile.ZipFile(path) as archive:
-        parts = [part for part in archive.namelist() if part.endswith("data.pkl")]
-        return any(name.encode() in archive.read(part) for part in parts)
+    try:
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            parts = [part for part in archive.infolist() if part.filename.endswith("data.pkl")]
+            return any(name.encode() in archive.read(part) for part in parts if part.file_size <= LARGEST_PICKLE)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError):
+        return False  # what is damaged, encrypted or compressed in an unknown way, torch.save did not write
 
 
 def read_archive(path: Path) -> Any:
@@ -45,5 +53,5 @@ def read_archive(path: Path) -> Any:
             f"{path} holds more than tensors and plain values ({reason}); such a file can run any code when it is"
             " opened: it is not read"
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged pickle may fail in any way: a KeyError, a TypeError, ...
         raise CheckpointError(f"{path} cannot be read ({error}); it may be truncated: fetch it again") from error

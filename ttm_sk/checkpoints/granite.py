@@ -139,7 +139,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is no JSON ({error}); download it again") from error
     found = values.get("model_type") if isinstance(values, dict) else None
     if found != MODEL_TYPE:

@@ -236,6 +236,6 @@ def _refuse_lost(config: TTMConfig, values: Mapping[str, Any]) -> None:
 
 def _no_key(field: str, value: Any) -> CheckpointError:
     return CheckpointError(
-        f"Granite's format has no key for {field}={value!r}, which changes the numbers; only a model without it can be"
-        " written"
+        f"Granite's format has no key for {field}={value!r}, which changes the numbers; write it as"
+        " ttm-sk, or choose a model without it"
     )

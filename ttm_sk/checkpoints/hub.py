@@ -166,6 +166,7 @@ def _download_one_of(folder: HubFolder, filename: str, target: Path) -> Path:
 
 
 def _download_from_hub(file: HubFile, folder: Path) -> Path:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # it is read when the package is imported
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:

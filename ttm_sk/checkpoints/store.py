@@ -19,6 +19,8 @@ __all__ = ["Checkpoint", "read_checkpoint", "save_checkpoint"]
 
 KIND = "checkpoint"
 FORMAT_VERSION = 1
+PARTS = ("layers", "levels", "blocks")  # what the names of counts end in of which each part has tensors of its own
+MOST_ENTRIES = 100  # of a list, or parts, that a file may claim however few tensors it holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +50,17 @@ class Checkpoint:
     calibration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        with torch.device("meta"):
-            expected = {name: tuple(value.shape) for name, value in new_module(self.config).state_dict().items()}
+        _refuse_more_parts(self.config.to_dict(), n_tensors=len(self.weights))
+        try:
+            with torch.device("meta"):
+                expected = {name: tuple(value.shape) for name, value in new_module(self.config).state_dict().items()}
+        except (RuntimeError, OverflowError) as error:  # sizes whose product no tensor can have
+            raise CheckpointError(f"no model has the sizes of this configuration ({error}); fetch it again") from error
         found = {name: tuple(value.shape) for name, value in self.weights.items()}
         if found != expected:
-            raise CheckpointError(f"the weights do not fit the configuration: {_first_difference(found, expected)}")
+            raise CheckpointError(
+                f"the weights do not fit the configuration: {_first_difference(found, expected)}; fetch both again"
+            )
         for name, value in self.weights.items():
             if not torch.isfinite(value).all():
                 raise CheckpointError(
@@ -140,6 +148,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(config, tensors, header["provenance"], header["calibration"])
     except (ConfigError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
+
+
+def _refuse_more_parts(config: Mapping[str, Any], *, n_tensors: int) -> None:
+    """Refuse, before a module is built, a configuration with more layers than there are tensors."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            _refuse_more_parts(value, n_tensors=n_tensors)
+        count = len(value) if isinstance(value, (list, tuple)) else value if name.endswith(PARTS) else 0
+        if isinstance(count, int) and count > max(n_tensors, MOST_ENTRIES):
+            raise CheckpointError(
+                f"the configuration has {name} = {count}, but there are {n_tensors} tensors; fetch the weights again"
+            )
 
 
 def _first_difference(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:

@@ -23,8 +23,20 @@ HEADER_KEY = "ttm_sk"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """``path`` holds ``content`` afterwards, or what it held before: written beside it, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """``path`` holds ``content`` afterwards, or what it held before: written beside it, then renamed.
+
+    An ``OSError``, such as that of a full disk, names ``path``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_beside(path, content)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def _write_beside(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -70,8 +82,8 @@ def read_header(path: Path) -> dict[str, Any]:
         )
     try:
         header = json.loads(metadata[HEADER_KEY])
-    except ValueError as error:
-        raise CheckpointError(f"the header of {path} is damaged: {error}") from error
+    except (ValueError, RecursionError) as error:  # JSON that is none, or nested without end
+        raise CheckpointError(f"the header of {path} is damaged ({error}); fetch or write the file again") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"the header of {path} is damaged: expected a JSON object, found {type(header).__name__}")
     seal = header.pop("header_sha256", None)

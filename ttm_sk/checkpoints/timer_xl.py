@@ -108,7 +108,7 @@ def is_timer_folder(path: Path) -> bool:
     """Whether a folder's config.json describes a released Timer."""
     try:
         return json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type") == MODEL_TYPE
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 

@@ -180,7 +180,8 @@ def _readings(text: pd.Series) -> list[pd.Series]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas remarks on day-first dates; here both readings are compared
         if sample.str.fullmatch(QUARTER).any():
-            return [pd.to_datetime(text.str.replace(r"[- ]", "", regex=True).where(text.str.fullmatch(QUARTER)))]
+            quarters = text.str.replace(r"[- ]", "", regex=True).where(text.str.fullmatch(QUARTER))
+            return [pd.to_datetime(quarters, errors="coerce")]
         forms = _formats(sample)
         tried = {form: pd.to_datetime(sample, format=form, errors="coerce", utc=is_utc) for form in forms}
         kept = [form for form in forms if tried[form].notna().any()]

@@ -83,7 +83,7 @@ def read_benchmark_table(path: str | Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, header=None)
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} is no table of numbers between commas ({error})") from error
+        raise DataError(f"{path} is no table of numbers between commas ({error}); write a row a step") from error
     if not all(pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns):
         raise DataError(
             f"{path} holds text; a .txt file holds numbers alone, one row a step: rename a CSV file to .csv"
@@ -97,7 +97,7 @@ def _read_archive_of_arrays(path: Path) -> pd.DataFrame:
             names = list(archive)
             values = archive[DATA] if DATA in names else None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no archive of plain arrays ({error})") from error
+        raise DataError(f"{path} is no archive of plain arrays ({error}); write it with numpy.savez") from error
     if values is None or values.ndim not in (2, 3) or not np.issubdtype(values.dtype, np.number):
         raise DataError(f"{path} holds {', '.join(names)}; expected {DATA!r}, numbers (time, sensor, measurement)")
     table = values if values.ndim == 2 else values[..., 0]
@@ -239,6 +239,7 @@ def _read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
             encoding="utf-8-sig",
             skipinitialspace=True,
             low_memory=False,
+            float_precision="round_trip",  # pandas' own parser may miss the last bit
         )
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; expected a line of column names, and data below it") from error

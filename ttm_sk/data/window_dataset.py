@@ -92,7 +92,12 @@ class WindowDataset:
         """
         if context_length < 1 or prediction_length < 1:
             raise ConfigError(f"context_length={context_length} and prediction_length={prediction_length} must be >= 1")
-        arrays = [np.atleast_2d(np.asarray(values, dtype=np.float64)) for values in series]
+        try:
+            arrays = [np.atleast_2d(np.asarray(values, dtype=np.float64)) for values in series]
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"the series are no arrays of numbers ({error}); expected (time,) or (channel, time)"
+            ) from error
         _check(arrays, drivers)
         kept = None if drivers is None else [np.atleast_2d(np.asarray(values, dtype=np.float64)) for values in drivers]
         if is_univariate:

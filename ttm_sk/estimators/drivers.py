@@ -52,7 +52,7 @@ class Drivers:
         """
         if unknown := [name for name in past_columns if name not in X.columns]:
             found = ", ".join(map(repr, X.columns))
-            raise ConfigError(f"past_columns names {unknown[0]!r}, which X does not have; found {found}")
+            raise ConfigError(f"past_columns names {unknown[0]!r}, which X does not have; name some of {found}")
         if not len(X.columns):
             raise DataError("found X without columns; leave X out")
         categories = {name: _categories(X[name]) for name in X.columns}

@@ -54,11 +54,13 @@ class PanelForecaster(BaseForecaster):
         """
         with self._unchanged_by_failure(y):
             refuse_disorder(y)
+            _refuse_duplicates(X)
             return super().fit(y, X=X, fh=fh)
 
     def update(self, y: Any, X: Any = None, update_params: bool = True) -> Self:
         with self._unchanged_by_failure(y):
             refuse_disorder(y)
+            _refuse_duplicates(X)
             return super().update(y, X=X, update_params=update_params)
 
     def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
@@ -136,3 +138,10 @@ class PanelForecaster(BaseForecaster):
     def _forecast(self, fh: ForecastingHorizon, *, levels: tuple[float, ...] | list[float]) -> list[np.ndarray]:
         """For each instance of the panel an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
         raise NotImplementedError
+
+
+def _refuse_duplicates(X: Any) -> None:
+    """Name the first row of ``X`` whose time stamp is there twice; raises ``DataError``."""
+    if isinstance(X, (pd.Series, pd.DataFrame)) and X.index.has_duplicates:
+        twice = X.index[X.index.duplicated()][0]
+        raise DataError(f"X: the time stamp {twice} is a duplicate; keep one row for each, or their mean")

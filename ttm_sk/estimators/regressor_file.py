@@ -77,6 +77,9 @@ def read_regressor(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} has format version {header.get('format_version')!r}; this ttm_sk reads {FORMAT_VERSION}: update it"
         )
+    for part in ("params", "config", "facts"):
+        if not isinstance(header.get(part), dict):
+            raise CheckpointError(f"the header of {path} is damaged: it holds no object {part!r}; write the file again")
     return {
         "params": {name: _decode(value) for name, value in header["params"].items()},
         "config": TTMConfig.from_dict(header["config"]),
@@ -107,4 +110,9 @@ def _encode(name: str, value: Any) -> Any:
 def _decode(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return TTMConfig.from_dict(value["config"]) if "config" in value else getattr(torch.optim, value["optimizer"])
+    if "config" in value:
+        return TTMConfig.from_dict(value["config"])
+    found = getattr(torch.optim, str(value.get("optimizer")), None)
+    if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
+        raise CheckpointError(f"found the parameter {value!r}, expected an optimizer of torch.optim; write it again")
+    return found

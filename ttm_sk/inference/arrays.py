@@ -77,6 +77,8 @@ def forecast(
     """
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend {backend!r}; choose one of {', '.join(map(repr, BACKENDS))}")
+    if not hasattr(values, "__len__"):
+        raise DataError(f"found {values!r}, expected an array of numbers (time,) or several of them")
     is_one = np.ndim(values[0]) == 0 if len(values) else True
     histories = _histories(values, is_one=is_one)
     runner = _open(str(model_path), backend)
@@ -86,7 +88,12 @@ def forecast(
 
 def _histories(values: np.ndarray | Sequence[np.ndarray], *, is_one: bool) -> list[np.ndarray]:
     try:
-        return [np.asarray(row, dtype=np.float64) for row in ([values] if is_one else values)]
+        rows = [np.asarray(row) for row in ([values] if is_one else values)]
+        if any(np.iscomplexobj(row) for row in rows):
+            raise DataError("found complex numbers, expected real ones; pass .real or .imag")
+        return [row.astype(np.float64, copy=False) for row in rows]
+    except DataError:
+        raise
     except (TypeError, ValueError) as error:
         raise DataError(
             f"the values are no arrays of numbers ({error}); expected (time,) or several of them"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,9 @@ def export_checkpoint(checkpoint: Checkpoint, path: str | Path, *, format: str =
     header = json.dumps(_header(checkpoint, format))
     path = Path(path)
     if format == "torch":
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "model.pt2"
-            torch.export.save(program, file, extra_files={HEADER_KEY: header})
-            content = file.read_bytes()
+        buffer = io.BytesIO()  # where a disk is full, torch's own writing of files ends the process
+        torch.export.save(program, buffer, extra_files={HEADER_KEY: header})
+        content = buffer.getvalue()
     else:
         from ttm_sk.inference.onnx_file import onnx_bytes
 

@@ -48,6 +48,8 @@ class ExportedRunner:
                 f"found {header.get('kind')!r} of format version {header.get('format_version')!r}, expected an"
                 f" {KIND!r} of version {FORMAT_VERSION}; export it with this version: ttm-sk export"
             )
+        if not isinstance(header.get("outline"), Mapping):
+            raise CheckpointError("the header of the exported model holds no outline; export it again: ttm-sk export")
         self.one_pass, self.header = one_pass, header
         self.outline = Outline.from_dict(header["outline"])
 
@@ -159,7 +161,7 @@ def parse_header(text: str | None, path: Path) -> dict[str, Any]:
         )
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"the header of {path} is damaged ({error}); export it again") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"the header of {path} is damaged: it is no JSON object; export it again")

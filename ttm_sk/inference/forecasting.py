@@ -301,8 +301,11 @@ def _with_channels(histories: Sequence[np.ndarray] | np.ndarray) -> list[np.ndar
 
 
 def _check_counts(*, horizon: int, batch_size: int, context_length: int | None) -> None:
-    if not isinstance(horizon, (int, np.integer)):
+    if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)):
         raise HorizonError(f"found a horizon of {horizon!r} steps; it must be a whole number of at least 1")
+    for name, count in {"batch_size": batch_size, "context_length": context_length}.items():
+        if count is not None and not isinstance(count, (int, np.integer)):
+            raise ConfigError(f"{name}={count!r} must be a whole number of at least 1")
     if batch_size < 1:
         raise ConfigError(f"batch_size={batch_size} must be at least 1")
     if context_length is not None and context_length < 1:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttm_sk.checkpoints.architectures import AnyModule
+from ttm_sk.device import is_out_of_memory
+from ttm_sk.errors import DataError
 from ttm_sk.inference.rollout import Step
 from ttm_sk.inference.runner import Outline
 from ttm_sk.layers.gaps import carry_forward
@@ -17,6 +20,8 @@ from ttm_sk.layers.smoothing import SHORTEST_TREND
 from ttm_sk.models.forecast_module import ForecastModule
 
 __all__ = ["TorchRunner", "torch_step"]
+
+logger = logging.getLogger(__name__)
 
 
 class TorchRunner:
@@ -72,16 +77,43 @@ def torch_step(
         return (result.mean[..., None] if result.quantiles is None else result.quantiles).cpu().numpy()
 
     def step(context: np.ndarray, observed: np.ndarray, **given: np.ndarray) -> np.ndarray:
-        parts, order = [], []
+        def of_rows(rows: np.ndarray, start: int) -> np.ndarray:
+            past, flags = (torch.from_numpy(part[rows][..., start:]).to(device) for part in (context, observed))
+            more = {name: torch.from_numpy(values[rows]).to(device) for name, values in given.items()}
+            return one_pass(past, flags, more)
+
+        found = np.empty(0)
         with torch.inference_mode():
-            for rows, start in _groups(observed, batch_size, by_length=is_own_length):
-                past, flags = (torch.from_numpy(part[rows][..., start:]).to(device) for part in (context, observed))
-                more = {name: torch.from_numpy(values[rows]).to(device) for name, values in given.items()}
-                parts.append(one_pass(past, flags, more))
-                order.append(rows)
-        return np.concatenate(parts)[np.argsort(np.concatenate(order))]
+            for group, start in _groups(observed, batch_size, by_length=is_own_length):
+                for rows, part in _within_memory(of_rows, group, start):
+                    if not len(found):
+                        found = np.empty((len(context), *part.shape[1:]), dtype=part.dtype)
+                    found[rows] = part
+        return found
 
     return step
+
+
+def _within_memory(
+    of_rows: Callable[[np.ndarray, int], np.ndarray], rows: np.ndarray, start: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows, and what one pass makes of them: all at once, or in halves where they find no room."""
+    try:
+        found = of_rows(rows, start)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(rows) == 1:
+            raise DataError(
+                f"found no memory for a pass over one series ({error}); give a smaller context_length, or free some"
+            ) from error
+        logger.warning("no memory for %d series at once; going on with half as many: lower batch_size", len(rows))
+    else:
+        yield rows, found
+        return
+    middle = len(rows) // 2  # outside of the handler, whose traceback would hold the tensors of the pass that failed
+    yield from _within_memory(of_rows, rows[:middle], start)
+    yield from _within_memory(of_rows, rows[middle:], start)
 
 
 def _groups(observed: np.ndarray, batch_size: int, *, by_length: bool) -> Iterator[tuple[np.ndarray, int]]:

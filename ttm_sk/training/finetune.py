@@ -110,6 +110,8 @@ class FineTuneSettings:
             raise ConfigError(f"few_shot={self.few_shot} must be a share in (0, 1) or a count of windows")
         if self.horizon is not None and self.horizon < 1:
             raise ConfigError(f"horizon={self.horizon} must be at least 1; None is all that the checkpoint has")
+        if self.seed < 0:
+            raise ConfigError(f"seed={self.seed} must be 0 or above")
 
 
 def finetune(

@@ -68,6 +68,12 @@ class LoopSettings:
     time_limit: float | None = None
     faster: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"average={self.average} must lie in [0, 1): 0 returns the last weights")
+        if self.time_limit is not None and not self.time_limit >= 0:
+            raise ConfigError(f"time_limit={self.time_limit} must be 0 or more seconds; None has no limit")
+
 
 @dataclass
 class TrainingResult:

@@ -59,6 +59,11 @@ class PretrainSettings:
         for name in ("n_windows", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
+        for name in ("warmup_share", "decay_share", "synthetic_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be a share from 0 to 1")
+        if self.seed < 0:
+            raise ConfigError(f"seed={self.seed} must be 0 or above")
 
     def schedule(self) -> Schedule:
         """The learning rate, step by step."""

@@ -94,6 +94,9 @@ def load_run_state(
     tensors, header = read_tensors(path)
     if header.get("kind") != KIND:
         raise CheckpointError(f"{path} holds no training run; give another state file, or delete it to begin anew")
+    for part, kind in {"config": dict, "identity": dict, "history": list, "step": int}.items():
+        if not isinstance(header.get(part), kind):
+            raise CheckpointError(f"the header of {path} holds no {kind.__name__} {part!r}; delete it to begin anew")
     defaults = type(module.config)().to_dict()  # of fields that are newer than the file
     if defaults | header["config"] != module.config.to_dict():
         raise CheckpointError(f"{path} is a run of another architecture; delete it to begin anew")

@@ -43,14 +43,14 @@ class Schedule:
     n_decay: int = 0
 
     def __post_init__(self) -> None:
-        if self.peak <= 0 or self.n_steps < 1:
+        if not 0 < self.peak < math.inf or self.n_steps < 1:
             raise ConfigError(
-                "a schedule needs a positive peak and at least one step;"
+                "a schedule needs a positive peak that is finite and at least one step;"
                 f" found peak={self.peak}, n_steps={self.n_steps}"
             )
         if self.n_warmup < 0 or self.n_decay < 0 or self.n_warmup + self.n_decay > self.n_steps:
             raise ConfigError(
-                f"warm-up ({self.n_warmup}) and decay ({self.n_decay}) do not fit into {self.n_steps} steps"
+                f"warm-up ({self.n_warmup}) and decay ({self.n_decay}) do not fit into {self.n_steps} steps; lower them"
             )
 
     def rate(self, step: int) -> float:

@@ -1,0 +1,129 @@
+"""One section of the page for each noun that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+__all__ = ["SECTIONS", "table"]
+
+Found = dict[str, Any]
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def bad_input(found: Found) -> str:
+    bare = sum(bool(cause["fault"]) for cause in found["causes"])
+    n_contract = sum("(" in cause["error"] for cause in found["causes"])
+    rows = [*found["parts"].items(), ("together", len(found["causes"]))]
+    return (
+        f"## Bad input\n\n{len(found['causes'])} causes were tried in {found['seconds']} seconds; {bare} gave an error"
+        f" that does not say what was found and what to do. {n_contract} give the error that sktime's, skorch's or"
+        " scikit-learn's contract demands, in its words, all others one of `ttm_sk.errors`"
+        " ([what each says](trust-errors.md)).\n\n"
+        f"{table(['part', 'causes'], rows)}"
+    )
+
+
+def fuzz(found: Found) -> str:
+    rows = [
+        [row["target"], row["minutes"], f"{row['executions']:,}", row["edges"], len(row["findings"])]
+        for row in found["targets"]
+    ]
+    n_findings = sum(row[-1] for row in rows)
+    listed = "".join(f"\n- {row['target']}: `{text[:160]}`" for row in found["targets"] for text in row["findings"])
+    return (
+        "## Hostile files\n\nReaders under a coverage-guided fuzzer (atheris); a finding is any error but one of"
+        f" `ttm_sk.errors`, or a crash. Findings in this run: {n_findings}.\n\n"
+        f"{table(['reader', 'minutes', 'executions', 'edges', 'findings'], rows)}{listed}"
+    )
+
+
+def kill(found: Found) -> str:
+    names = ["kills", "damaged", "different", "left behind"]
+    rows = [[row["work"], row["seconds"], *(row[name] for name in names)] for row in found["rows"]]
+    total = sum(row["kills"] for row in found["rows"])
+    return (
+        f"## Kills\n\n{total} times SIGKILL at a random moment. *Damaged*: a file under its own name that cannot be"
+        " read. *Different*: work that was killed up to four times and then left alone, with another result than"
+        " undisturbed work, bit for bit. *Left behind*: hidden temporary files, which a kill cannot remove.\n\n"
+        f"{table(['work', 'seconds undisturbed', *names], rows)}"
+    )
+
+
+def disk(found: Found) -> str:
+    rows = [
+        [row["fault"], row["command"], row["code"], f"`{row['said']}`", _yes(row["unchanged"])]
+        for row in found["faults"]
+    ]
+    stops, memory = found["interrupts"], found["memory"]
+    slowest = max(row["seconds"] for row in stops)
+    clean = sum(row["code"] == 130 and not row["left"] for row in stops)
+    room = (
+        f"A panel of {memory['series']:,} series in one batch, with 1 GB of address space to take: halved"
+        f" {memory['halved']} time(s),"
+        f" exit code {memory['code']}, largest difference to whole batches {memory['difference']:.1g} deviations."
+    )
+    return (
+        "## Full disks, read-only folders, Ctrl-C, scarce memory\n\n"
+        f"{table(['fault', 'command', 'code', 'says', 'files unchanged'], rows)}\n\n"
+        f"Ctrl-C in {len(stops)} trainings: {clean} ended with code 130 and left nothing, the slowest after {slowest}"
+        f" s.\n\n{room}"
+    )
+
+
+def load(found: Found) -> str:
+    both, hours, long, panel = (found[name] for name in ("together", "hours", "long", "panel"))
+    rows = [
+        [
+            f"{both['threads']} threads in {both['processes']} processes, {both['forecasts']} forecasts",
+            f"the bits of serial ones: {_yes(both['identical'])}",
+        ],
+        [
+            f"{hours['minutes']:g} minutes, {hours['forecasts']:,} forecasts",
+            f"{hours['early_mb']} MB after a tenth of it, {hours['late_mb']} MB at the end",
+        ],
+        [f"a series of {long['size']:,} points", f"{long['seconds']} s, peak {long['peak_mb']:,} MB"],
+        [f"a panel of {panel['size']:,} series", f"{panel['seconds']} s, peak {panel['peak_mb']:,} MB"],
+    ]
+    return f"## Load\n\n{table(['load', 'what it gave'], rows)}"
+
+
+def determinism(found: Found) -> str:
+    rows = [[row["what"], f"{row['difference']:.1g}", f"{row['tolerance']:g}"] for row in found["rows"]]
+    return (
+        "## Determinism\n\nForecasts in deviations of the series, weights relative to the largest.\n\n"
+        f"{table(['same seed', 'largest difference', 'tolerance'], rows)}"
+    )
+
+
+def shipment(found: Found) -> str:
+    rows = [[f"`{row['file']}`", row["MB"], _yes(row["runs"])] for row in found["files"]]
+    content = ", ".join(f"{n} {ending or 'without ending'}" for ending, n in sorted(found["content"].items()))
+    return (
+        f"## What is shipped\n\n{table(['file', 'MB', 'installed offline, used from another folder'], rows)}\n\n"
+        f"The wheel holds {content}."
+    )
+
+
+def supply(found: Found) -> str:
+    rows = [[row["name"], row["version"], row["licence"]] for row in found["components"]]
+    hashes = [[f"`{name}`", f"`{digest[:16]}`"] for name, digest in found["weights"].items()]
+    return (
+        "## What it stands on\n\nThe packages of a plain installation; with hashes in"
+        " `benchmarks/trust/results/sbom.json` (CycloneDX).\n\n"
+        f"{table(['package', 'version', 'licence'], rows)}\n\n{table(['bundled file', 'SHA-256 begins'], hashes)}"
+    )
+
+
+def _yes(is_so: bool) -> str:
+    return "yes" if is_so else "**no**"
+
+
+SECTIONS: dict[str, Callable[[Found], str]] = {
+    section.__name__: section for section in (bad_input, fuzz, kill, disk, load, determinism, shipment, supply)
+}
