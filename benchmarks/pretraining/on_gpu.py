@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ttm_sk.checkpoints.store import Checkpoint, read_checkpoint, save_checkpoint
 from ttm_sk.data.corpora import Corpus, CorpusGroup, read_corpus
@@ -42,6 +43,8 @@ def main() -> None:
     command.add_argument("--batch", type=int, default=2048)
     command.add_argument("--peak", type=float, default=3e-3)
     command.add_argument("--seed", type=int, required=True, help="another one each time")
+    command.add_argument("--fed-back-share", type=float, default=0.0, help="of the windows, in both phases")
+    command.add_argument("--profile", action="store_true", help="print what 60 steps spend their time on, and end")
     command.add_argument("--device", default="cuda")
     options = parser.parse_args()
     if options.command == "pack":
@@ -88,10 +91,18 @@ def train(options: argparse.Namespace) -> None:
     """The two phases, each a run of its own."""
     corpus, stable = unpack(options.folder), read_checkpoint(options.start)
     settings = PretrainSettings(
-        n_windows=NO_END, batch_size=options.batch, peak=options.peak, decay_share=0, seed=options.seed
+        n_windows=NO_END,
+        batch_size=options.batch,
+        peak=options.peak,
+        decay_share=0,
+        fed_back_share=options.fed_back_share,
+        seed=options.seed,
     )
     settings = replace(settings, warmup_share=200 * options.batch / NO_END)
     loop = LoopSettings(is_bfloat16=options.device == "cuda", is_compiled=options.device == "cuda", average=0.9995)
+    if options.profile:
+        print_profile(stable, corpus, replace(settings, n_windows=60 * options.batch), loop, options.device)
+        return
     pace = 0.0
     if options.stable:
         state = options.out / "stable.state"
@@ -104,6 +115,19 @@ def train(options: argparse.Namespace) -> None:
         settings = replace(settings, n_windows=n_windows, warmup_share=0, decay_share=1, seed=options.seed + 1)
         decayed = pretrain(stable, corpus, settings=settings, loop=replace(loop, average=0.998), device=options.device)
         _written(decayed, options.out / "decayed.safetensors")
+
+
+def print_profile(
+    start: Checkpoint, corpus: Corpus, settings: PretrainSettings, loop: LoopSettings, device: str
+) -> None:
+    """Where the time of a short run goes, operation by operation."""
+    settings = replace(settings, warmup_share=0)
+    pretrain(start, corpus, settings=settings, loop=loop, device=device, is_quiet=True)  # compiles
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    activities += [torch.profiler.ProfilerActivity.CUDA] * (device == "cuda")
+    with torch.profiler.profile(activities=activities) as profile:
+        pretrain(start, corpus, settings=settings, loop=loop, device=device, is_quiet=True)
+    print(profile.key_averages().table(sort_by=f"self_{device}_time_total", row_limit=40))
 
 
 def _written(checkpoint: Checkpoint, path: Path) -> float:
