@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -168,6 +170,7 @@ def model_card(
         minutes=f"{provenance['seconds'] / 60:.0f}",
         n_datasets=len(provenance["datasets"]),
         runs=runs,
+        averaged=averaged(provenance),
         data=data,
         scores=markdown_table(scores),
         n_tasks=len(next(iter(results.values()))),
@@ -175,6 +178,15 @@ def model_card(
         coverage=", ".join(f"{100 * coverage[effort].mean():.0f} % ({effort})" for effort in results),
         most_alike=leakage["correlation"].max(),
     )
+
+
+def averaged(provenance: Mapping[str, Any]) -> str:
+    """A paragraph where the weights are the mean of two, before and after the last run."""
+    if "averaged" not in provenance:
+        return ""
+    shares, hashes = provenance["averaged"]["shares"], provenance["averaged"]["hashes"]
+    parts = " and ".join(f"{share:g} of `{hash[:12]}`" for share, hash in zip(shares, hashes, strict=True))
+    return f"\nThe weights are the weighted mean of those before and after the last run: {parts}.\n"
 
 
 CARD = """# Model card: `ttm-tiny`
@@ -197,7 +209,7 @@ ones at a coarser resolution; where they were drawn on a GPU, a fifth is modulat
 | run | windows | minutes | peak rate | decaying share | synthetic share | batch | hardware |
 |---|---|---|---|---|---|---|---|
 {runs}
-
+{averaged}
 ## Accuracy
 
 {n_tasks} development tasks of GIFT-Eval by the benchmark's protocol; geometric means relative to seasonal naive. The

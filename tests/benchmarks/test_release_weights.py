@@ -61,11 +61,21 @@ def test_when_weights_are_released_then_every_script_exists_and_measuring_comes_
     commands = []
     monkeypatch.setattr(release_weights, "run", lambda *arguments: commands.append(list(map(str, arguments))))
     monkeypatch.setattr(release_weights, "keep", lambda *folders: commands.append(["keep"]))
+    monkeypatch.setattr(release_weights, "checked", set)
     assert release_weights.main(["--corpus", str(tmp_path), "--storage", str(tmp_path)]) == 0
     names = [Path(command[0]).name for command in commands]
     assert names.index("measure.py") < names.index("keep") < names.index("release.py") < names.index("cost_picture.py")
     assert {"check_leakage.py", "golden_forecasts.py", "comparisons.py"} <= set(names)
     assert all(Path(command[0]).is_file() for command in commands if command[0].endswith(".py"))
+
+
+def test_when_the_same_data_sets_were_checked_before_then_it_is_not_done_again(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(release_weights, "run", lambda *arguments: commands.append(Path(str(arguments[0])).name))
+    monkeypatch.setattr(release_weights, "keep", lambda *folders: None)
+    release_weights.main(["--corpus", str(tmp_path), "--storage", str(tmp_path)])
+    assert "check_leakage.py" not in commands
+    assert "measure.py" in commands
 
 
 def test_when_a_script_fails_then_its_exit_code_ends_the_release():
