@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ GRANITE = TTMConfig(
     pads_count=True,
 )
 CHANNELS = small_config(n_channels=2, decoder_mixes_channels=True)
-CONFIGS = {"ours": OURS, "granite": GRANITE, "channels": CHANNELS}
+MARKED = replace(OURS, fed_back_weight=0.5)
+CONFIGS = {"ours": OURS, "marked": MARKED, "granite": GRANITE, "channels": CHANNELS}
 
 
 def as_checkpoint(module: torch.nn.Module) -> Checkpoint:

@@ -111,3 +111,14 @@ def test_when_a_path_is_no_level_of_the_model_then_it_raises():
 def test_when_the_horizon_is_below_one_then_it_raises(horizon):
     with pytest.raises(HorizonError, match=f"found a horizon of {horizon} steps"):
         forecast(Counter(2), horizon=horizon)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.5])
+def test_when_a_forecast_is_fed_back_then_its_flags_say_so(weight):
+    step, context = Counter(2), np.zeros((1, 1, 4), dtype=np.float32)
+    observed = np.array([[[False, True, True, True]]])
+    rollout.forecast(step, context, observed, horizon=5, context_length=6, fed_back_weight=weight, **OPTIONS)
+    assert step.flags[0].dtype == bool
+    assert step.flags[1].tolist() == [[[0, 1, 1, 1, weight, weight]]]
+    assert step.flags[2].tolist() == [[[1, 1, weight, weight, weight, weight]]]
+    assert step.flags[2].dtype == (bool if weight == 1 else np.float32)

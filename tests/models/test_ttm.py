@@ -331,3 +331,32 @@ def test_when_an_argument_is_missing_or_misshapen_then_it_raises(changes, argume
     context = torch.randn(2, 2, 32)
     with pytest.raises(ConfigError, match=message):
         random_module(small_config(**changes))(context, torch.ones_like(context, dtype=torch.bool), **arguments)
+
+
+MARKED = {"with_flags": True, "fed_back_weight": 0.5, "n_templates": 2, "cycle_width": 4, "views": (1, 4)}
+
+
+def test_when_steps_are_marked_as_fed_back_then_only_their_flags_differ():
+    module = random_module(small_config(context_length=64, scaling_length=32, **MARKED))
+    context = torch.randn(3, 1, 64, generator=torch.Generator().manual_seed(0))
+    observed = torch.ones(3, 1, 64)
+    observed[..., :20] = 0
+    marked = observed.clone()
+    marked[..., -8:] = 0.5
+    plain = module(context, observed.bool())
+    assert torch.equal(module(context, observed).quantiles, plain.quantiles)
+    assert not torch.allclose(module(context, marked).quantiles, plain.quantiles)
+    values, weight, state = module.scale(context, marked)
+    expected_values, _, expected_state = module.scale(context, observed.bool())
+    assert torch.equal(values, expected_values)
+    assert torch.equal(weight, marked)
+    assert torch.equal(state.scale, expected_state.scale)
+
+
+def test_when_nothing_marks_steps_then_the_head_sees_them_as_observed():
+    module = random_module(small_config(context_length=64, scaling_length=32, **MARKED))
+    context, marked = torch.randn(2, 1, 64), torch.full((2, 1, 64), 0.5)
+    values, weight, state = module.scale(context, marked)
+    features = module.decode(module.encode(values, weight), values)
+    read = module.read_out(features, values, weight, state)
+    assert torch.equal(read, module.read_out(features, values, torch.ones_like(weight), state))

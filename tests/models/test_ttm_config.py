@@ -42,6 +42,8 @@ def test_when_made_then_it_cannot_be_changed():
         ({"context_length": 0}, "context_length=0 must be at least 1"),
         ({"prediction_length": 0}, "prediction_length=0 must be at least 1"),
         ({"n_layers": 0}, "n_layers=0 must be at least 1"),
+        ({"fed_back_weight": 0.0}, r"fed_back_weight=0.0 must lie in \(0, 1\]"),
+        ({"fed_back_weight": 0.5}, "for flags that the model sees"),
         ({"n_channels": 0}, "n_channels=0 must be at least 1"),
         ({"n_levels": -1}, "n_levels=-1 must not be negative"),
         ({"decoder_layers": -1}, "decoder_layers=-1 must not be negative"),

@@ -195,3 +195,13 @@ def test_when_forecasts_are_fed_back_then_nothing_is_learnt_through_them():
     assert not seen.context.requires_grad
     loss.backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in module.parameters())
+
+
+def test_when_the_model_marks_what_is_fed_back_then_the_loss_does_too():
+    module, batch = random_module(small_config(with_flags=True, fed_back_weight=0.5)), make_batch()
+    seen = seen_by(FedBackLoss(share=1.0, most=1), module, batch)
+    assert seen.observed.unique().tolist() == [0.5, 1.0]
+    assert (seen.observed[..., -8:] == 0.5).all()
+    longer = replace(batch, target=torch.cat([batch.target] * 2, -1), target_observed=torch.ones(6, 1, 16) > 0)
+    unmarked = random_module(small_config(with_flags=True))
+    assert not torch.equal(rolled_loss(module, longer), rolled_loss(unmarked, longer))

@@ -60,9 +60,10 @@ def export_checkpoint(checkpoint: Checkpoint, path: str | Path, *, format: str =
 
     Notes
     -----
-    The file has the inputs ``context`` (float32) and ``observed`` (bool), ``(batch, channel, context_length)``, and the
-    output ``quantiles``, ``(batch, channel, prediction_length, quantile)``; ``channel`` is 1 for a model that forecasts
-    each channel by itself. Its metadata hold, as JSON under ``ttm_sk``, the outline, config, provenance and hash.
+    The file has the inputs ``context`` (float32) and ``observed`` (bool; float32 with a ``fed_back_weight``),
+    ``(batch, channel, context_length)``, and the output ``quantiles``, ``(batch, channel, prediction_length,
+    quantile)``; ``channel`` is 1 for a model that forecasts each channel by itself. Its metadata hold, as JSON under
+    ``ttm_sk``, the outline, config, provenance and hash.
     """
     if format not in FORMATS:
         raise ConfigError(f"unknown format {format!r}; choose one of {', '.join(map(repr, FORMATS))}")
@@ -90,7 +91,8 @@ def cached_export(checkpoint: Checkpoint, *, engine: str) -> ExportedRunner:
     """
     for path in BUNDLED.glob("*.onnx"):
         runner = open_exported(path, engine=engine)
-        if runner.outline.hash == checkpoint.hash and runner.header["config"] == checkpoint.config.to_dict():
+        defaults = type(checkpoint.config)().to_dict()  # of fields that are newer than the file
+        if runner.outline.hash == checkpoint.hash and defaults | runner.header["config"] == checkpoint.config.to_dict():
             return runner
     told_apart = json.dumps([checkpoint.hash, checkpoint.config.to_dict(), FORMAT_VERSION], sort_keys=True)
     path = cache_folder() / "exported" / f"{hashlib.sha256(told_apart.encode()).hexdigest()}.onnx"
@@ -103,7 +105,7 @@ def _program(module: AnyModule) -> torch.export.ExportedProgram:
     config = module.config
     shape = (N_EXAMPLES, config.n_channels if config.is_fixed else 1, config.context_length)
     context = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    observed = torch.ones(shape, dtype=torch.bool)
+    observed = torch.ones(shape, dtype=torch.bool if getattr(config, "fed_back_weight", 1) == 1 else torch.float32)
     batch = torch.export.Dim("batch", min=1)
     one_pass = _Pass(module.requires_grad_(False)).eval()
     return torch.export.export(one_pass, (context, observed), dynamic_shapes=({0: batch}, {0: batch}))

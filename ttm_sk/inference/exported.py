@@ -91,7 +91,8 @@ class ExportedRunner:
         before = ((0, 0), (0, 0), (max(0, length - context.shape[-1]), 0))
         context = np.pad(context[..., -length:], before).astype(np.float32, copy=False)
         observed = np.pad(observed[..., -length:], before, constant_values=self.outline.pads_count)
-        return self.one_pass(np.ascontiguousarray(context), np.ascontiguousarray(observed))
+        flags = observed.astype(bool if self.outline.fed_back_weight == 1 else np.float32, copy=False)
+        return self.one_pass(np.ascontiguousarray(context), np.ascontiguousarray(flags))
 
 
 def open_exported(

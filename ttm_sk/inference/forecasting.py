@@ -261,6 +261,7 @@ def _fans(
             levels=own,
             paths=paths,
             beside=None if known is None else _beside(known, histories, n_future=outline.prediction_length),
+            fed_back_weight=outline.fed_back_weight,
         )
         return padded.restore(scaled)
 

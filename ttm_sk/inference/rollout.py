@@ -34,6 +34,7 @@ def forecast(
     levels: Sequence[float] = (0.5,),
     paths: Sequence[float] = (0.5,),
     beside: Beside | None = None,
+    fed_back_weight: float = 1.0,
 ) -> np.ndarray:
     """Quantiles for ``horizon`` steps, as many passes as that takes.
 
@@ -54,6 +55,8 @@ def forecast(
         rows as there are paths. ``(0.5,)`` feeds back the median alone.
     beside
         What else each pass is given, a row of it for every row of ``context``; None for nothing.
+    fed_back_weight
+        What stands in ``observed`` for what is fed back: 1 is True, less makes float32 of it.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def forecast(
     while n_done < horizon:
         futures = _one_row_a_path(parts[-1][..., fed_back])
         context = np.concatenate([context, futures], axis=-1)[..., -context_length:]
-        observed = np.concatenate([observed, np.ones_like(futures, dtype=bool)], axis=-1)[..., -context_length:]
+        flags = np.full_like(futures, fed_back_weight, dtype=bool if fed_back_weight == 1 else np.float32)
+        observed = np.concatenate([observed, flags], axis=-1)[..., -context_length:]
         more = given(context.shape[-1], n_done).items()
         after = step(context, observed, **{name: np.repeat(rows, len(paths), axis=0) for name, rows in more})
         parts.append(pool(after.reshape(-1, len(paths), *after.shape[1:]), levels=levels))

@@ -30,6 +30,8 @@ class Outline:
         How many of the channels are covariates whose future is given, and how many static categories are.
     keeps_unobserved, pads_count
         How gaps and the pad before a short history are read; see :class:`~ttm_sk.models.ttm_config.TTMConfig`.
+    fed_back_weight
+        What the flag of a step that is fed back says; 1: that it was observed.
     hash
         SHA-256 of the weights; empty where nobody asked for it.
 
@@ -49,6 +51,7 @@ class Outline:
     n_static: int = 0
     keeps_unobserved: bool = False
     pads_count: bool = False
+    fed_back_weight: float = 1.0
     hash: str = ""
 
     @classmethod
@@ -64,6 +67,7 @@ class Outline:
             n_static=len(config.static_sizes),
             keeps_unobserved=config.keeps_unobserved,
             pads_count=config.pads_count,
+            fed_back_weight=getattr(config, "fed_back_weight", 1.0),
             hash=hash,
         )
 
@@ -74,12 +78,12 @@ class Outline:
         Raises
         ------
         CheckpointError
-            If entries are missing or unknown.
+            If entries are unknown, or missing that files have always had.
         """
         known = {field.name for field in fields(cls)}
-        if set(values) != known:
-            wrong = ", ".join(map(repr, sorted(set(values) ^ known)))
-            raise CheckpointError(f"the outline of an exported model lacks, or should not have, {wrong}; export again")
+        if wrong := (set(values) - known) | (known - set(values) - {"fed_back_weight"}):
+            named = ", ".join(map(repr, sorted(wrong)))
+            raise CheckpointError(f"the outline of an exported model lacks, or should not have, {named}; export again")
         return cls(**{**values, "levels": tuple(values["levels"])})
 
     def to_dict(self) -> dict[str, Any]:

@@ -101,7 +101,8 @@ class TTM(nn.Module):
         ----------
         context, observed
             ``(batch, channel, time)``. Where ``observed`` is False the value is ignored and may be NaN. A longer
-            past is cut, a shorter one padded on the left with unobserved steps.
+            past is cut, a shorter one padded on the left with unobserved steps. A config with a ``fed_back_weight``
+            also takes floats: 1 observed, 0 not, that weight for a forecast that is fed back.
         resolution
             ``(batch,)`` integer tokens; needed by a config with ``n_resolutions``, an error for others.
         covariates, covariates_observed
@@ -180,6 +181,8 @@ class TTM(nn.Module):
         if not isinstance(self.head, QuantileHead):
             return self.head(features)
         recent = slice(-min(values.shape[-1], LONGEST_TEMPLATE_PAST), None)
+        if self.config.fed_back_weight < 1:
+            weight = (weight > 0).to(weight.dtype)
         values, weight = (
             (torch.asinh(values[..., recent]) if state.is_asinh else values[..., recent]),
             weight[..., recent],
@@ -238,6 +241,8 @@ class TTM(nn.Module):
         """Standardised values (0 where unobserved) and weights (1 = observed) of the whole context, and the scaling."""
         context, observed = self._fit_length(context, observed)
         weight = observed.to(context.dtype)
+        is_marked = observed.dtype != torch.bool  # forecasts that are fed back have a weight of their own
+        observed = observed > 0 if is_marked else observed
         state = measure_scale(
             context,
             self._counted(observed),
@@ -247,7 +252,8 @@ class TTM(nn.Module):
         if self.config.keeps_unobserved:
             return state.standardise(context), weight, state
         values = torch.where(observed, context, torch.zeros_like(context))  # what stands elsewhere may be NaN
-        return state.standardise(values) * (weight * (state.scale != 0)), weight, state
+        counted = observed.to(context.dtype) if is_marked else weight
+        return state.standardise(values) * (counted * (state.scale != 0)), weight, state
 
     def _counted(self, observed: Tensor) -> Tensor:
         """The steps that set the scale: the newest ones, or all of a series that was not observed lately."""

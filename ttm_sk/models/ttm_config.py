@@ -47,6 +47,9 @@ class TTMConfig(FrozenConfig):
         Quantile levels (ascending, with .5) and the hidden width of their head; no levels make a point head.
     with_flags
         Whether observed flags stand beside the values of each patch.
+    fed_back_weight
+        What stands there for a step of an earlier forecast that is fed back: 1, as if it had been observed, or less, so
+        that the model can tell. Other parts take such a step for observed.
     n_templates, cycle_width
         Seasonal templates that the quantile head is shown, and the hidden width of the small network that reads the
         newest cycles one by one (0 leaves it out).
@@ -113,6 +116,7 @@ class TTMConfig(FrozenConfig):
     levels: tuple[float, ...] = ()
     head_width: int = 0
     with_flags: bool = False
+    fed_back_weight: float = 1.0
     n_templates: int = 0
     cycle_width: int = 0
     n_resolutions: int = 0

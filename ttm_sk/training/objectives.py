@@ -72,7 +72,10 @@ class FedBackLoss:
         n_passes = int(torch.randint(1, self.most + 1, ()))
         n_steps = min(n_passes * module.prediction_length, context.shape[-1])
         past, seen = (functional.pad(part[..., :-n_steps], (n_steps, 0)) for part in (context, observed))
-        is_enough = seen.sum(-1, keepdim=True) >= LEAST_FED_BACK
+        weight = module.config.fed_back_weight
+        if weight < 1:
+            observed, seen = observed.to(context.dtype), seen.to(context.dtype)
+        is_enough = (seen > 0).sum(-1, keepdim=True) >= LEAST_FED_BACK
         known = [module.levels.index(level) for level in self.levels if level in module.levels]
         followed = torch.tensor(known, device=context.device)
         path = followed[torch.randint(len(followed), (len(chosen),), device=context.device)]
@@ -80,11 +83,11 @@ class FedBackLoss:
             fan = module(past, seen).quantiles
             ahead = fan.gather(-1, path[:, None, None, None].expand(*fan.shape[:3], 1))[..., 0]
             past = torch.cat([past[..., ahead.shape[-1] :], ahead.to(past.dtype)], dim=-1)
-            seen = torch.cat([seen[..., ahead.shape[-1] :], torch.ones_like(ahead, dtype=torch.bool)], dim=-1)
+            seen = torch.cat([seen[..., ahead.shape[-1] :], torch.full_like(ahead, weight, dtype=seen.dtype)], dim=-1)
         return replace(
             batch,
             context=batch.context.index_copy(0, chosen, torch.where(is_enough, past, context)),
-            observed=batch.observed.index_copy(0, chosen, torch.where(is_enough, seen, observed)),
+            observed=batch.observed.to(seen.dtype).index_copy(0, chosen, torch.where(is_enough, seen, observed)),
         )
 
 
@@ -101,12 +104,14 @@ def rolled_loss(module: Any, batch: Batch) -> Tensor:
         return _scaled_difference(module, batch, output, state)
     state = module.scale(batch.context, batch.observed)[2]
     context, observed, parts, longest = batch.context, batch.observed, [], module.context_length
+    weight = getattr(module.config, "fed_back_weight", 1.0)
+    observed = observed if weight == 1 else observed.to(context.dtype)
     for _ in range(-(-n_steps // module.prediction_length)):
         forecast = module(context, observed, resolution=batch.resolution, static=batch.static)
         parts.append(forecast.mean[..., None] if forecast.quantiles is None else forecast.quantiles)
         median = forecast.mean.detach()
         context = torch.cat([context, median], dim=-1)[..., -longest:]
-        observed = torch.cat([observed, torch.ones_like(median, dtype=torch.bool)], dim=-1)[..., -longest:]
+        observed = torch.cat([observed, torch.full_like(median, weight, dtype=observed.dtype)], dim=-1)[..., -longest:]
     output = state.apply(torch.cat(parts, dim=2)[:, :, :n_steps].movedim(-1, 0)).movedim(0, -1)
     return _scaled_difference(module, batch, output if module.levels else output[..., 0], state)
 
