@@ -120,11 +120,7 @@ def _check_levels(c: TTMConfig) -> None:
         raise ConfigError(f"positions='sincos' needs an even width, found width={c.width}; use positions='learnt'")
 
 
-def _check_head(c: TTMConfig) -> None:
-    if not c.levels:
-        if c.n_templates:
-            raise ConfigError("seasonal templates need a quantile head: give levels, or n_templates=0")
-        return
+def _check_fed_back_weight(c: TTMConfig) -> None:
     if not 0 < c.fed_back_weight <= 1:
         raise ConfigError(f"fed_back_weight={c.fed_back_weight} must lie in (0, 1]")
     if c.fed_back_weight < 1 and not (c.with_flags and not c.is_fixed):
@@ -132,6 +128,13 @@ def _check_head(c: TTMConfig) -> None:
             f"fed_back_weight={c.fed_back_weight} is for flags that the model sees, and channels by themselves:"
             " with_flags=True, no channel mixing; or leave it at 1"
         )
+
+
+def _check_head(c: TTMConfig) -> None:
+    if not c.levels:
+        if c.n_templates:
+            raise ConfigError("seasonal templates need a quantile head: give levels, or n_templates=0")
+        return
     if c.cycle_width and not c.n_templates:
         raise ConfigError(f"cycle_width={c.cycle_width} needs seasonal templates: n_templates of at least 1")
     if list(c.levels) != sorted(set(c.levels)) or not 0 < c.levels[0] <= c.levels[-1] < 1 or 0.5 not in c.levels:
