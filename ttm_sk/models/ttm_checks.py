@@ -49,8 +49,9 @@ CHOICES = {"gate": GATES, "reach_gate": GATES, "scaling": SCALINGS, "norm": NORM
 def check_config(config: TTMConfig) -> None:
     """Raise ``ConfigError`` for the first rule that a configuration breaks."""
     config.check_types()
-    for check in (_check_sizes, _check_views, _check_levels, _check_head, _check_channels, _check_reach):
+    for check in (_check_sizes, _check_views, _check_levels, _check_head, _check_fed_back_weight, _check_channels):
         check(config)
+    _check_reach(config)
 
 
 def numbers(name: str, values: Any, kind: type) -> tuple[Any, ...]:
