@@ -143,7 +143,7 @@ def test_when_writing_fails_then_nothing_is_left(tmp_path, sales, small, monkeyp
     output = str(folder / "out.csv")
     assert main(["forecast", data, "--horizon", "2", "--model", small, "--output", output]) == 1
     assert list(folder.iterdir()) == []
-    assert capsys.readouterr().err == "ttm-sk: error: out.csv: No space left on device\n"
+    assert capsys.readouterr().err == f"ttm-sk: error: {output}: No space left on device\n"
 
 
 # info, demo
