@@ -124,6 +124,20 @@ def test_when_forecasts_are_fed_back_in_training_then_other_weights_come_out():
     assert fed.provenance["runs"][-1]["settings"]["fed_back_share"] == 0.9
 
 
+def test_when_a_weight_is_asked_for_then_the_model_is_told_what_was_fed_back():
+    known, marked = (
+        pretrain(small_config(with_flags=True), settings=replace(SETTINGS, fed_back_share=0.9, fed_back_weight=weight), is_quiet=True)
+        for weight in (None, 0.5)
+    )
+    assert (known.config.fed_back_weight, marked.config.fed_back_weight) == (1.0, 0.5)
+    assert marked.hash != known.hash
+
+
+def test_when_a_weight_is_given_without_anything_fed_back_then_it_raises():
+    with pytest.raises(ConfigError, match="give a fed_back_share"):
+        replace(SETTINGS, fed_back_weight=0.5)
+
+
 def test_when_the_device_does_not_exist_then_it_raises():
     with pytest.raises(ConfigError, match="names no device"):
         pretrain(TTMConfig.tiny(), settings=SETTINGS, device="abacus", is_quiet=True)

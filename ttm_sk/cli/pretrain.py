@@ -49,6 +49,7 @@ def _train(arguments: argparse.Namespace) -> int:
         decay_share=arguments.decay_share,
         synthetic_share=arguments.synthetic_share,
         fed_back_share=arguments.fed_back_share,
+        fed_back_weight=arguments.fed_back_weight,
         seed=arguments.seed,
     )
     state_file = Path(arguments.state_file) if arguments.state_file else None

@@ -16,7 +16,7 @@ from ttm_sk.errors import ConfigError
 from ttm_sk.models.frozen_config import FrozenConfig
 from ttm_sk.models.ttm_config import TTMConfig
 from ttm_sk.training.loop import LoopSettings, train
-from ttm_sk.training.objectives import FedBackLoss, Objective
+from ttm_sk.training.objectives import FedBackLoss
 from ttm_sk.training.recipes import recipe_of
 from ttm_sk.training.schedule import Schedule
 
@@ -42,6 +42,9 @@ class PretrainSettings:
     fed_back_share
         Share of windows whose newest steps are the model's own forecast, so that it learns to forecast onwards from
         them (:class:`~ttm_sk.training.objectives.FedBackLoss`); for a TTM with quantiles.
+    fed_back_weight
+        What the model is told of how far such a step was observed, between 0 and 1 (as
+        :class:`~ttm_sk.TTMConfig` has it); None leaves what ``start`` says.
     seed
         Of the first weights and of the windows.
     """
@@ -53,6 +56,7 @@ class PretrainSettings:
     decay_share: float = 0.2
     synthetic_share: float = 0.5
     fed_back_share: float = 0.0
+    fed_back_weight: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,6 +66,11 @@ class PretrainSettings:
         for name in ("warmup_share", "decay_share", "synthetic_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be a share from 0 to 1")
+        if self.fed_back_weight is not None and not self.fed_back_share:
+            raise ConfigError(
+                f"fed_back_weight={self.fed_back_weight} means nothing without windows that go on from a forecast;"
+                " give a fed_back_share, or leave it out"
+            )
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed} must be 0 or above")
 
@@ -131,7 +140,7 @@ def pretrain(
         settings = replace(settings, synthetic_share=1.0)
     if not isinstance(start, (FrozenConfig, Checkpoint)):
         raise ConfigError(f"start={start!r} must be a config or a Checkpoint; open a file with load_checkpoint")
-    config = start.config if isinstance(start, Checkpoint) else start
+    config = _with_weight(start.config if isinstance(start, Checkpoint) else start, settings)
     recipe, schedule = recipe_of(config), settings.schedule()
     if loop.is_compiled and not recipe.can_compile:
         raise ConfigError(f"is_compiled=True does nothing for {type(config).__name__}; leave it out")
@@ -148,7 +157,7 @@ def pretrain(
     result = train(
         module,
         lambda index, size, rank: sampler.batch(index, size, rank=rank),
-        _objective(recipe.objective, config, settings.fed_back_share),
+        FedBackLoss(settings.fed_back_share) if settings.fed_back_share else recipe.objective,
         schedule,
         replace(loop, batch_size=settings.batch_size),
         identity={
@@ -168,12 +177,15 @@ def pretrain(
     )
 
 
-def _objective(objective: Objective, config: AnyConfig, fed_back_share: float) -> Objective:
-    if not fed_back_share:
-        return objective
+def _with_weight(config: AnyConfig, settings: PretrainSettings) -> AnyConfig:
+    """The config with the weight of what is fed back, where something is."""
+    if not settings.fed_back_share:
+        return config
     if not (isinstance(config, TTMConfig) and config.levels):
-        raise ConfigError(f"fed_back_share={fed_back_share} is for a TTM with quantiles; leave it at 0")
-    return FedBackLoss(fed_back_share)
+        raise ConfigError(f"fed_back_share={settings.fed_back_share} is for a TTM with quantiles; leave it at 0")
+    if settings.fed_back_weight is None:
+        return config
+    return replace(config, fed_back_weight=settings.fed_back_weight)
 
 
 def _first_module(start: AnyConfig | Checkpoint, config: AnyConfig, seed: int) -> AnyModule:
