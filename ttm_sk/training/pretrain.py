@@ -20,7 +20,9 @@ from ttm_sk.training.objectives import FedBackLoss
 from ttm_sk.training.recipes import recipe_of
 from ttm_sk.training.schedule import Schedule
 
-__all__ = ["PretrainSettings", "pretrain"]
+__all__ = ["PretrainSettings", "pretrain", "validation_loss"]
+
+VALIDATION_SEED = 2**31  # no run of 32 bits draws the same windows
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class PretrainSettings:
     fed_back_weight
         What the model is told of how far such a step was observed, between 0 and 1 (as
         :class:`~ttm_sk.TTMConfig` has it); None leaves what ``start`` says.
+    validation_share
+        Part of the corpus that is kept back (:meth:`~ttm_sk.data.corpora.Corpus.split`); the loss of the trained
+        weights on windows of it goes into the provenance. 0 keeps nothing back.
     seed
         Of the first weights and of the windows.
     """
@@ -57,13 +62,14 @@ class PretrainSettings:
     synthetic_share: float = 0.5
     fed_back_share: float = 0.0
     fed_back_weight: float | None = None
+    validation_share: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_windows", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("warmup_share", "decay_share", "synthetic_share"):
+        for name in ("warmup_share", "decay_share", "synthetic_share", "validation_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be a share from 0 to 1")
         if self.fed_back_weight is not None and not self.fed_back_share:
@@ -145,11 +151,12 @@ def pretrain(
     if loop.is_compiled and not recipe.can_compile:
         raise ConfigError(f"is_compiled=True does nothing for {type(config).__name__}; leave it out")
     place = resolve_device(device)
+    training, held_back = _sides(corpus, settings.validation_share)
     module = _first_module(start, config, settings.seed).to(place)
     sampler = recipe.sampler(
         config,
         n_steps=schedule.n_steps,
-        corpus=corpus,
+        corpus=training,
         synthetic_share=settings.synthetic_share,
         seed=settings.seed,
         device=place,
@@ -168,13 +175,40 @@ def pretrain(
         is_quiet=is_quiet,
     )
     weights = {name: value.cpu() for name, value in result.averaged.items()}
-    return Checkpoint(
-        config,
-        weights,
-        _provenance(
-            start, corpus, settings, place, n_windows=result.step * settings.batch_size, seconds=result.seconds
-        ),
+    n_windows = result.step * settings.batch_size
+    provenance = _provenance(start, corpus, settings, place, n_windows=n_windows, seconds=result.seconds)
+    checkpoint = Checkpoint(config, weights, provenance)
+    if held_back is not None:
+        provenance["runs"][-1]["validation_loss"] = validation_loss(checkpoint, held_back)
+    return checkpoint
+
+
+def validation_loss(checkpoint: Checkpoint, corpus: Corpus, *, n_windows: int = 2048, batch_size: int = 256) -> float:
+    """The mean training loss of a checkpoint on windows of a corpus, always the same ones, on the CPU."""
+    recipe = recipe_of(checkpoint.config)
+    n_steps = -(-n_windows // batch_size)
+    sampler = recipe.sampler(
+        checkpoint.config,
+        n_steps=n_steps,
+        corpus=corpus,
+        synthetic_share=0.0,
+        seed=VALIDATION_SEED,
+        device=torch.device("cpu"),
     )
+    module = checkpoint.build()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(VALIDATION_SEED)
+        losses = [float(recipe.objective(module, sampler.batch(i, batch_size))) for i in range(n_steps)]
+    return sum(losses) / n_steps
+
+
+def _sides(corpus: Corpus | None, share: float) -> tuple[Corpus | None, Corpus | None]:
+    """What to train on, and what is kept back."""
+    if not share:
+        return corpus, None
+    if corpus is None:
+        raise ConfigError(f"validation_share={share} keeps back a part of a corpus; give one, or leave it at 0")
+    return corpus.split(share)
 
 
 def _with_weight(config: AnyConfig, settings: PretrainSettings) -> AnyConfig:
