@@ -10,6 +10,7 @@ import torch
 from ttm_sk.data.sampling import WindowSampler
 from ttm_sk.data.windows import Batch
 from ttm_sk.errors import ConfigError
+from ttm_sk.layers import slstm
 from ttm_sk.models.patch_slstm import PatchSLSTM, PatchSLSTMConfig
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.patch_objective import hidden_runs, patch_loss
@@ -107,9 +108,15 @@ def test_when_a_run_was_interrupted_then_it_goes_on_as_if_it_had_not(tmp_path):
     assert parts[-1].hash == whole.hash
 
 
-def test_when_compiling_would_do_nothing_then_it_raises():
-    with pytest.raises(ConfigError, match="is_compiled=True does nothing for PatchSLSTMConfig"):
-        pretrain(CONFIG, settings=PretrainSettings(n_windows=1), loop=LoopSettings(is_compiled=True), is_quiet=True)
+def test_when_training_is_compiled_then_the_steps_are_and_the_module_is_afterwards_what_it_was(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(slstm, "_compiled", lambda function: compiled.append(function.__name__) or function)
+    settings = PretrainSettings(n_windows=32, batch_size=16)
+    plain = pretrain(CONFIG, settings=settings, device="cpu", is_quiet=True)
+    assert not compiled
+    other = pretrain(CONFIG, settings=settings, loop=LoopSettings(is_compiled=True), device="cpu", is_quiet=True)
+    assert {"_advance", "_slopes_of_gates"} == set(compiled)
+    assert other.hash == plain.hash
 
 
 @pytest.mark.parametrize(
