@@ -5,8 +5,8 @@ Run it where tirex-ts is installed (the environment of ``tox -e tirex``), then p
     python benchmarks/patch_slstm/speed.py --output benchmarks/patch_slstm/speed.csv
     python benchmarks/patch_slstm/page.py
 
-Seconds are those of the processor, not of the clock, so that other work on the machine counts less; times are the least,
-the ratio is the median over the rounds.
+Seconds are those of the processor, not of the clock, so that other work on the machine counts less; times are the least
+of the rounds, the ratio is their median.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def product_rates(ours: PatchSLSTM, forecast_ms: dict[str, float]) -> list[Row]:
         a, b = torch.randn(2112, 512).to(dtype), torch.randn(512, 2816).to(dtype)
         rate = 2 * 2112 * 512 * 2816 / min(seconds(lambda a=a, b=b: a @ b) for _ in range(9)) / 1e9
         reached = work / (forecast_ms[name] / 1e3)
-        note = f"{work:.0f} GFLOP, {reached:.0f} of the {rate:.0f} GFLOP/s of one product: a share of {reached / rate:.2f}"
+        share = f"a share of {reached / rate:.2f}"
+        note = f"{work:.0f} GFLOP, {reached:.0f} of the {rate:.0f} GFLOP/s of one product: {share}"
         rows.append(remark(f"matrix products of the long forecast, batch 32, {name}", note))
     return rows
 
@@ -189,9 +190,9 @@ def beside_the_package(only: str, n_rounds: int) -> list[Row]:
         if only == "cells":
             return rows
         rows += forecasts(theirs, ours, free, n_rounds)
-        long = {row["case"].split("batch 32")[-1]: row["ours_ms"] for row in rows if "2048 past, batch 32" in row["case"]}
-        named = {"float32": long[""]} | ({"bfloat16": long[", bfloat16"]} if has_bfloat16() else {})
-        return rows + product_rates(ours, named)
+        ends = {"float32": "2048 past, batch 32", "bfloat16": "2048 past, batch 32, bfloat16"}
+        took = {name: row["ours_ms"] for name, end in ends.items() for row in rows if str(row["case"]).endswith(end)}
+        return rows + product_rates(ours, took)
 
 
 def main() -> None:

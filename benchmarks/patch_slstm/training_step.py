@@ -1,6 +1,7 @@
-"""Seconds and memory of one training step of a PatchSLSTM; each size in a process of its own, so that its peak is its own.
+"""Seconds and memory of a training step of a PatchSLSTM; each size in a process of its own, so its peak is its own.
 
-A step: windows that are already drawn, forward, backward, gradient clipping, AdamW. The second of two is timed.
+A step: windows that are drawn before, forward, backward, gradient clipping, AdamW. Of three steps the first is not
+timed, and the faster of the others is given.
 """
 
 from __future__ import annotations

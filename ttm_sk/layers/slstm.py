@@ -11,8 +11,8 @@ pre-activations ``i f z o`` of one input and the hidden state before it::
 ``m`` only keeps the exponentials small: ``h`` does not depend on it, so no gradient flows through it. A state that has
 seen nothing has ``m = -inf``, after which the first step forgets everything, and ``n >= 1`` from there on.
 
-A step is one matrix product and the arithmetic above. That arithmetic is written once, and run as it stands or compiled
-to a single kernel, with equal numbers but for rounding: on a processor the two cost about the same, on a GPU, where every
+A step is one matrix product and the arithmetic above. That is written once, and runs as it stands or compiled
+to a single kernel, with equal numbers but for rounding: on a CPU the two cost about the same, on a GPU, where every
 operation costs a launch, the kernel saves a dozen of them a step.
 """
 

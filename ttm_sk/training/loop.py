@@ -175,7 +175,7 @@ def _prefetched(
 
 @contextmanager
 def _compiled(module: Any, is_wanted: bool) -> Generator[None, None, None]:
-    """Inside, the module's scaled forecast is compiled, or its steps where it has them; afterwards it is what it was."""
+    """Inside, the module's scaled forecast is compiled, or what it compiles itself; afterwards it is what it was."""
     if not is_wanted:
         yield
     elif hasattr(module, "compiled"):
