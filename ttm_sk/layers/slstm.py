@@ -18,6 +18,7 @@ operation costs a launch, the kernel saves a dozen of them a step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ from ttm_sk.errors import ConfigError
 __all__ = ["SLSTM", "SLSTMState", "recur"]
 
 N_GATES = 4  # input, forget, cell, output
+LOG2_E = 1 / math.log(2)
 LARGEST_FORGET = 15.0  # above it the gate is open to seven digits
 
 
@@ -209,7 +211,8 @@ def _advance(
 ) -> None:
     """One step, in place: ``gates`` become their activations (the third goes to ``addends``), ``hidden`` the new state.
 
-    Into ``closing``, where it is given, goes the slope of ``log sigmoid`` at the forget gate.
+    Into ``closing``, where it is given, goes the slope of ``log sigmoid`` at the forget gate. On a CPU ``exp2`` and
+    ``sigmoid`` take a half to a sixth of the time of ``exp`` and ``tanh``.
     """
     i, f, z, o = gates.unbind()
     log_forget = functional.logsigmoid(f.clamp_(max=LARGEST_FORGET))
@@ -218,9 +221,10 @@ def _advance(
         closing.mul_(f < LARGEST_FORGET)
     torch.add(log_forget, stabiliser, out=f)
     torch.maximum(i, f, out=stabiliser)
-    gates[:2].sub_(stabiliser).exp_()
-    torch.tanh(z, out=addends[0])
-    o.sigmoid_()
+    gates[:2].sub_(stabiliser).mul_(LOG2_E).exp2_()
+    z.mul_(2)
+    gates[2:].sigmoid_()
+    torch.mul(z, 2, out=addends[0]).sub_(1)  # tanh(z)
     sums.mul_(f).addcmul_(addends, i)
     torch.div(sums[0], sums[1], out=hidden).mul_(o)
 
