@@ -12,6 +12,7 @@ from strategies import small_config
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.errors import CheckpointError, ConfigError
+from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain, validation_loss
@@ -181,3 +182,8 @@ def test_when_a_saved_run_began_from_other_weights_then_it_is_not_continued(tmp_
 def test_when_the_start_is_a_name_then_the_error_says_how_to_open_it():
     with pytest.raises(ConfigError, match="open a file with load_checkpoint"):
         pretrain("ttm-tiny")
+
+
+def test_when_compiling_would_do_nothing_then_it_raises():
+    with pytest.raises(ConfigError, match="is_compiled=True does nothing for TimerXLConfig; leave it out"):
+        pretrain(TimerXLConfig.tiny(), loop=LoopSettings(is_compiled=True), is_quiet=True)
