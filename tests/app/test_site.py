@@ -17,7 +17,6 @@ from app_pages import DAYS, SALES, UPLOAD_LIMIT, forecast, table_of, upload, vis
 
 from ttm_sk import TTMForecaster
 from ttm_sk.app.line import BusyError
-from ttm_sk.app.shelf import MOST_TABLES
 from ttm_sk.app.site import make_app
 from ttm_sk.app.upload import MOST_COLUMNS
 from ttm_sk.data.tables import to_series
@@ -219,10 +218,11 @@ def test_when_an_address_is_guessed_or_forgotten_then_nothing_is_shown(browser):
     assert "This file is no longer here" in said(gone)
 
 
-def test_when_many_files_are_dropped_then_the_oldest_makes_room(browser):
+def test_when_many_files_are_dropped_then_the_oldest_makes_room(browser, monkeypatch):
+    monkeypatch.setattr("ttm_sk.app.shelf.MOST_TABLES", 3)
     first, second = table_of(upload(browser)), table_of(upload(browser))
     browser.get(first)  # so that the second one was longest unused
-    for _ in range(MOST_TABLES - 1):
+    for _ in range(2):
         upload(browser)
     assert browser.get(first).status_code == 200
     assert browser.get(second).status_code == 404

@@ -6,6 +6,7 @@ import operator
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -69,3 +70,14 @@ def test_when_the_error_is_one_of_ours_then_it_comes_as_it_is(employed):
     worker = employed(grid_frequency)
     with pytest.raises(DataError, match="often"):
         worker.ask("often")
+
+
+def test_when_many_start_and_ask_at_once_then_there_is_one_process(employed):
+    worker = employed(os.getpid)
+
+    def visit(_: int) -> int:
+        worker.start()
+        return worker.ask()
+
+    with ThreadPoolExecutor(8) as people:
+        assert len(set(people.map(visit, range(16)))) == 1

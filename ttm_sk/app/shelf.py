@@ -13,7 +13,7 @@ from ttm_sk.app.analysis import Analysis
 
 __all__ = ["MOST_TABLES", "Shelf", "StoredTable"]
 
-MOST_TABLES = 8
+MOST_TABLES = 100
 MOST_ANALYSES = 20  # of one table
 MOST_BYTES = 2**30  # of all of them, the newest table and forecast apart, which stay whatever their size
 
