@@ -93,6 +93,24 @@ def load(found: Found) -> str:
     return f"## Load\n\n{table(['load', 'what it gave'], rows)}"
 
 
+def app_load(found: Found) -> str:
+    crowd = found["crowd"]
+    memory = crowd["memory_mb"]
+    rows = [
+        [row["what"], row["status"], f"{row['seconds']} s", row["said"].replace("|", "/"), _yes(row["goes on"])]
+        for row in found["limits"]
+    ]
+    return (
+        f"## The page under load\n\n{crowd['people']} people at `ttm-sk app` at once, {crowd['rounds']} times each:"
+        f" upload, forecast, download. Of {crowd['requests']:,} requests {crowd['busy']:,} were told at once that the"
+        f" page is busy and came again; in the end {crowd['right']:,} forecasts were right to the last digit and"
+        f" {crowd['wrong']} were not. The slowest answer took {crowd['slowest_seconds']} s. The page and the process"
+        f" that forecasts for it had {memory[0]:,.0f} MB after the first round, {memory[len(memory) // 2]:,.0f} MB"
+        f" after half of them, {memory[-1]:,.0f} MB at the end.\n\n"
+        f"{table(['what comes', 'status', 'after', 'says', 'goes on'], rows)}"
+    )
+
+
 def determinism(found: Found) -> str:
     rows = [[row["what"], f"{row['difference']:.1g}", f"{row['tolerance']:g}"] for row in found["rows"]]
     return (
@@ -125,5 +143,5 @@ def _yes(is_so: bool) -> str:
 
 
 SECTIONS: dict[str, Callable[[Found], str]] = {
-    section.__name__: section for section in (bad_input, fuzz, kill, disk, load, determinism, shipment, supply)
+    section.__name__: section for section in (bad_input, fuzz, kill, disk, load, app_load, determinism, shipment, supply)
 }

@@ -65,6 +65,20 @@ def test_when_a_table_has_many_forecasts_then_the_oldest_makes_room():
     assert list(table.analyses) == numbers[2:]
 
 
+def test_when_tables_and_forecasts_fill_the_memory_then_the_oldest_go_and_the_newest_stays(monkeypatch):
+    monkeypatch.setattr("ttm_sk.app.shelf.MOST_BYTES", int(3.5 * TABLE.memory_usage(deep=True).sum()))
+    shelf = Shelf()
+    keys = [shelf.put(f"{i}.csv", TABLE) for i in range(4)]
+    assert [shelf.find(key) is not None for key in keys] == [False, True, True, True]
+    newest = shelf.find(keys[-1])
+    analysis = Analysis(Choices(horizon=1), TABLE, TABLE, None, "", 1, "", 0.0)
+    for _ in range(3):
+        shelf.add(newest, analysis)
+    assert list(newest.analyses) == [3]
+    assert [shelf.find(key) is not None for key in keys] == [False, False, False, True]
+    assert newest.n_bytes == 3 * newest.frame.memory_usage(deep=True).sum()
+
+
 @pytest.mark.parametrize(
     "name, shown",
     [("a\x00\nb.csv", "ab.csv"), (None, "your file"), ("..", ".."), ("x" * 300, "x" * 80), ("/tmp/ä b.csv", "ä b.csv")],

@@ -65,6 +65,27 @@ def test_when_the_length_is_hidden_then_the_post_is_refused(browser):
     assert browser.post("/tables", content=chunks).status_code == 411
 
 
+@pytest.mark.parametrize("origin, status", [(HOME, 408), ("http://evil.example", 403)])
+def test_when_a_body_dawdles_then_it_is_answered_in_time(monkeypatch, origin, status):
+    monkeypatch.setattr("ttm_sk.app.guard.BODY_SECONDS", 0.05)
+    headers = {"host": HOME.removeprefix("http://"), "origin": origin, "content-length": "9"}
+    headers["content-type"] = "multipart/form-data; boundary=b"
+    scope = {"type": "http", "method": "POST", "path": "/tables", "query_string": b"", "root_path": ""}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    pieces, sent = [{"type": "http.request", "body": b"--b", "more_body": True}], []
+
+    async def receive():
+        return pieces.pop() if pieces else await asyncio.sleep(30)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(asyncio.wait_for(make_app()(scope, receive, send), 10))
+    assert sent[0]["status"] == status
+    if status == 408:
+        assert b"did not come within 0.05 seconds. " in sent[1]["body"].replace(b"</strong></p>\n<p>", b" ")
+
+
 def test_when_a_page_is_served_then_it_may_load_and_tell_nothing_elsewhere(browser):
     for response in (browser.get("/"), upload(browser), browser.get("/static/page.js"), browser.get("/nowhere")):
         policy = response.headers["content-security-policy"]

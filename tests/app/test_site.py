@@ -16,7 +16,9 @@ import pytest
 from app_pages import DAYS, SALES, UPLOAD_LIMIT, forecast, table_of, upload, visit
 
 from ttm_sk import TTMForecaster
-from ttm_sk.app.shelf import MOST_TABLES
+from ttm_sk.app.line import BusyError
+from ttm_sk.app.site import make_app
+from ttm_sk.app.upload import MOST_COLUMNS
 from ttm_sk.data.tables import to_series
 from ttm_sk.errors import MissingExtraError
 
@@ -216,16 +218,27 @@ def test_when_an_address_is_guessed_or_forgotten_then_nothing_is_shown(browser):
     assert "This file is no longer here" in said(gone)
 
 
-def test_when_many_files_are_dropped_then_the_oldest_makes_room(browser):
+def test_when_many_files_are_dropped_then_the_oldest_makes_room(browser, monkeypatch):
+    monkeypatch.setattr("ttm_sk.app.shelf.MOST_TABLES", 3)
     first, second = table_of(upload(browser)), table_of(upload(browser))
     browser.get(first)  # so that the second one was longest unused
-    for _ in range(MOST_TABLES - 1):
+    for _ in range(2):
         upload(browser)
     assert browser.get(first).status_code == 200
     assert browser.get(second).status_code == 404
 
 
-@pytest.mark.parametrize("address, status", [("/nowhere", 404), ("/tables", 405), ("/static/../site.py", 404)])
+@pytest.mark.parametrize(
+    "address, status",
+    [
+        ("/nowhere", 404),
+        ("/tables", 405),
+        ("/static/../site.py", 404),
+        pytest.param(f"/tables/a/forecasts/{'9' * 5000}", 404, id="huge"),
+        ("/tables/%00/forecasts/1", 404),
+        ("/static/%00", 404),
+    ],
+)
 def test_when_an_address_is_wrong_then_the_page_says_so(browser, address, status):
     page = browser.get(address)
     assert page.status_code == status
@@ -246,9 +259,63 @@ def test_when_something_unforeseen_happens_then_the_page_says_so_without_details
     assert "site.py" not in page.text
 
 
-def test_when_two_pages_are_made_then_they_share_no_file(browser):
-    from ttm_sk.app.site import make_app
+def test_when_the_line_for_forecasts_is_full_then_the_page_says_busy_and_the_form_stays(browser, monkeypatch):
+    table = table_of(upload(browser))
+    monkeypatch.setattr("ttm_sk.app.line.Line.place", raising(BusyError("found 16 others in line; try again later")))
+    page = forecast(browser, table, horizon="5")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "30")
+    assert "Found 16 others in line. Try again later." in said(page)
+    assert re.search(r'name="horizon"[^>]*value="5"', page.text)
+    page = upload(browser)
+    assert page.status_code == 503
+    assert "Try again later." in said(page)
 
+
+def raising(error: Exception):
+    def act(*arguments, **options):
+        raise error
+
+    return act
+
+
+def test_when_a_forecast_takes_too_long_then_it_is_stopped_and_the_next_one_comes():
+    browser = visit(make_app(time_limit=0.001))
+    table = table_of(upload(browser))
+    page = forecast(browser, table)
+    assert page.status_code == 503
+    assert "Found no answer after 0.001 seconds. Ask for fewer steps or windows" in said(page)
+    assert browser.get(table).status_code == 200
+
+
+def test_when_forecasts_have_a_process_of_their_own_then_they_are_the_same(browser):
+    apart = visit(make_app(time_limit=60.0))
+    pages = [forecast(each, table_of(upload(each))) for each in (apart, browser)]
+    assert [page.status_code for page in pages] == [200, 200]
+    assert chart_of(pages[0]) == chart_of(pages[1])
+    wrong = forecast(apart, table_of(upload(apart)), target="profit")
+    assert "Found no column 'profit'" in said(wrong)
+
+
+def test_when_a_parquet_file_repeats_one_value_without_end_then_it_is_refused_unread(browser, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / "trap.parquet"
+    rows = pa.array([0] * 2_000_000, pa.int32())
+    pa.parquet.write_table(pa.table({"a": pa.DictionaryArray.from_arrays(rows, pa.array(["x"]))}), path)
+    assert path.stat().st_size < 20_000
+    page = upload(browser, path.read_bytes(), path.name)
+    assert page.status_code == 422
+    assert "“trap.parquet” has 2,000,000 rows of 1 columns, expected at most 1,048,576 cells." in said(page)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_when_a_file_has_too_many_columns_then_it_is_refused(browser, packed):
+    content = b",".join(b"c%d" % i for i in range(MOST_COLUMNS + 1)) + b"\n" + b"1," * MOST_COLUMNS + b"1\n"
+    page = upload(browser, gzip.compress(content) if packed else content, "wide.csv")
+    assert page.status_code == 422
+    assert f"“wide.csv” has more than {MOST_COLUMNS:,} columns. Leave out" in said(page)
+
+
+def test_when_two_pages_are_made_then_they_share_no_file(browser):
     assert visit(make_app()).get(table_of(upload(browser))).status_code == 404
 
 

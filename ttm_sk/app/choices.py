@@ -11,7 +11,7 @@ from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.adaptation import STRATEGIES
 from ttm_sk.inference.forecasting import EFFORTS
 
-__all__ = ["EFFORT_LABELS", "MOST_STEPS", "MOST_WINDOWS", "STRATEGY_LABELS", "Choices"]
+__all__ = ["EFFORT_LABELS", "MOST_STEPS", "MOST_WINDOWS", "STRATEGY_LABELS", "WHOLE", "Choices"]
 
 MOST_STEPS = 2_000  # minutes, where a model of 96 steps is asked for more
 MOST_WINDOWS = 20

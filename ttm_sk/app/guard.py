@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +11,7 @@ from urllib.parse import urlsplit
 from ttm_sk.app.problem import Problem
 from ttm_sk.app.upload import MEBIBYTE
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "LateError"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -18,6 +20,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 READS = frozenset({"GET", "HEAD"})
+BODY_SECONDS = 60.0  # that a body may take to come, all of it: on one machine a moment
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self';"
@@ -32,12 +35,17 @@ HEADERS = {
 }
 
 
+class LateError(Exception):
+    """A body did not come within its time."""
+
+
 class Guard:
     """An ASGI application around another one.
 
     Refused are a ``Host`` that is not this machine's loopback name (a foreign name that resolves to it would let any
-    web page in), anything but reading that another page sends, and bodies of more than the limit. Every answer gets
-    headers that keep it from loading, framing or telling anything outside.
+    web page in), anything but reading that another page sends, and bodies of more than the limit. A body that dawdles
+    raises ``LateError`` in the application, which answers it. Every answer gets headers that keep it from loading,
+    framing or telling anything outside.
 
     Parameters
     ----------
@@ -61,10 +69,12 @@ class Guard:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope["method"], headers)
+        receive = _in_time(receive)
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
             return
-        await _read_away(receive)  # a browser that is not listened to shows no answer, only a lost connection
+        with contextlib.suppress(LateError):
+            await _read_away(receive)  # a browser that is not listened to shows no answer, only a lost connection
         await self._refuse(*refusal, send=_with_headers(send))
 
     def _refusal(self, method: str, headers: dict[str, str]) -> tuple[int, Problem] | None:
@@ -114,6 +124,25 @@ async def _read_away(receive: Receive) -> None:
         message = await receive()
         if message["type"] != "http.request" or not message.get("more_body", False):
             return
+
+
+def _in_time(receive: Receive) -> Receive:
+    """The same, until all of the body must be there; what comes after it (that the browser went away) has no time."""
+    until, is_whole = asyncio.get_running_loop().time() + BODY_SECONDS, False
+
+    async def receive_in_time() -> Message:
+        nonlocal is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError as error:
+            raise LateError(f"what was sent did not come within {BODY_SECONDS:g} seconds; send it again") from error
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return receive_in_time
 
 
 def _with_headers(send: Send) -> Send:

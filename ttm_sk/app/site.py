@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pandas as pd
 
 from ttm_sk.app.analysis import Analysis, analyse
-from ttm_sk.app.choices import Choices
-from ttm_sk.app.guard import App, Guard
+from ttm_sk.app.choices import WHOLE, Choices
+from ttm_sk.app.guard import App, Guard, LateError
+from ttm_sk.app.line import BusyError, Line
 from ttm_sk.app.pages import analysis_page, columns_page, problem_page, upload_page
 from ttm_sk.app.problem import Problem
 from ttm_sk.app.shelf import MOST_TABLES, Shelf, StoredTable
 from ttm_sk.app.upload import MEBIBYTE, read_upload, shown_name
+from ttm_sk.app.worker import LostError, TooSlowError, Worker
 from ttm_sk.data.tables import load_example
 from ttm_sk.errors import MissingExtraError, TTMError
 
@@ -36,14 +37,27 @@ __all__ = ["UPLOAD_LIMIT", "make_app"]
 
 UPLOAD_LIMIT = 32 * MEBIBYTE
 MOST_FIELDS = 10_000  # a column each
-UNREADABLE = 422
+MOST_WAITING = 15  # for a forecast, and for the reading of a file; each holds one of the 40 threads that there are
+UNREADABLE, BUSY = 422, 503
 STATIC = Path(__file__).with_name("static")
+NOT_DONE = (BusyError, TooSlowError, LostError)
+SMALLER = "ask for fewer steps or windows, less effort or no training, or use `ttm-sk forecast`, which has no limit"
+REMEDIES: dict[type[Exception], str] = {
+    TooSlowError: f"{{}}; {SMALLER}",
+    LostError: f"{{}}, perhaps for want of memory; {SMALLER}",
+}
 GONE = (
     f"this file is no longer here: the page keeps the newest {MOST_TABLES} until it is stopped; choose the file again"
 )
 
 
-def make_app(*, model: str = "ttm-tiny", device: str = "auto", upload_limit: int = UPLOAD_LIMIT) -> App:
+def make_app(
+    *,
+    model: str = "ttm-tiny",
+    device: str = "auto",
+    upload_limit: int = UPLOAD_LIMIT,
+    time_limit: float | None = None,
+) -> App:
     """The page as an ASGI application, with a shelf of its own.
 
     Parameters
@@ -54,35 +68,42 @@ def make_app(*, model: str = "ttm-tiny", device: str = "auto", upload_limit: int
         As of :class:`~ttm_sk.estimators.forecaster.TTMForecaster`.
     upload_limit
         Bytes of a file, at most.
+    time_limit
+        Seconds that one forecast may take, and that one waits for others'. Forecasts are then made in a process of
+        their own, which is stopped after that time. None has no limit, and makes them in this process.
 
     Examples
     --------
     >>> make_app()  # doctest: +ELLIPSIS
     <ttm_sk.app.guard.Guard object at ...>
     """
-    site = _Site(partial(analyse, model=model, device=device), upload_limit)
+    work = partial(analyse, model=model, device=device)
+    site = _Site(work, upload_limit, time_limit)
     routes = [
         Route("/", site.home),
         Route("/tables", site.upload, methods=["POST"]),
         Route("/tables/{key}", site.columns),
         Route("/tables/{key}/forget", site.forget, methods=["POST"]),
         Route("/tables/{key}/forecasts", site.forecast, methods=["POST"]),
-        Route("/tables/{key}/forecasts/{number:int}", site.analysis),
-        Route("/tables/{key}/forecasts/{number:int}/{what}.csv", site.download),
+        Route("/tables/{key}/forecasts/{number}", site.analysis),
+        Route("/tables/{key}/forecasts/{number}/{what}.csv", site.download),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    starlette = Starlette(routes=routes, exception_handlers={HTTPException: _http_problem, Exception: _unforeseen})
+    starlette = Starlette(routes=routes, exception_handlers=PROBLEMS)
     return Guard(starlette, limit=upload_limit, page=problem_page)
 
 
 class _Site:
     """The handlers, around one shelf. Forecasts take turns, so that two people do not share out the memory."""
 
-    def __init__(self, work: partial[Analysis], upload_limit: int) -> None:
-        self._work = work
+    def __init__(self, work: partial[Analysis], upload_limit: int, time_limit: float | None) -> None:
+        self._worker = None if time_limit is None else Worker(work, seconds=time_limit)
+        self._forecasts = Line(
+            work if self._worker is None else self._worker.ask, most_waiting=MOST_WAITING, seconds=time_limit
+        )
+        self._reads = Line(self._read, most_waiting=MOST_WAITING, seconds=time_limit)
         self._limit = upload_limit
         self._shelf = Shelf()
-        self._turn = Lock()
 
     async def home(self, request: Request) -> Response:
         return HTMLResponse(upload_page(limit=self._limit))
@@ -94,10 +115,12 @@ class _Site:
                 if isinstance(example, str):
                     name, frame = f"{example}.csv", await run_in_threadpool(_example, example)
                 else:
-                    name, frame = await run_in_threadpool(self._read, file)
-            except TTMError as error:
-                page = upload_page(limit=self._limit, problem=Problem.of(error))
-                return HTMLResponse(page, status_code=UNREADABLE)
+                    with self._reads.place():
+                        name, frame = await run_in_threadpool(self._reads.turn, file)
+            except (TTMError, BusyError) as error:
+                return _again(upload_page(limit=self._limit, problem=Problem.of(error)), error)
+        if self._worker is not None:
+            await run_in_threadpool(self._worker.start)
         return _see(f"/tables/{self._shelf.put(name, frame)}")
 
     def _read(self, file: Any) -> tuple[str, pd.DataFrame]:
@@ -122,19 +145,15 @@ class _Site:
         async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
             filled = _texts(form)
         try:
-            analysis = await run_in_threadpool(self._analyse, table, filled)
-        except TTMError as error:
-            page = columns_page(key, table, filled=filled, problem=Problem.of(error))
-            return HTMLResponse(page, status_code=UNREADABLE)
+            with self._forecasts.place():
+                analysis = await run_in_threadpool(self._forecasts.turn, table.frame, Choices.of(filled))
+        except (TTMError, *NOT_DONE) as error:
+            problem = Problem.of(REMEDIES.get(type(error), "{}").format(error))
+            return _again(columns_page(key, table, filled=filled, problem=problem), error)
         return _see(f"/tables/{key}/forecasts/{self._shelf.add(table, analysis)}")
 
-    def _analyse(self, table: StoredTable, filled: dict[str, list[str]]) -> Analysis:
-        choices = Choices.of(filled)
-        with self._turn:
-            return self._work(table.frame, choices)
-
     async def analysis(self, request: Request) -> Response:
-        table, number = self._table(request), request.path_params["number"]
+        table, number = self._table(request), _number(request)
         analysis = _stored(table, number)
         asked = request.query_params.get("series", "0")
         if asked not in map(str, range(len(analysis.parts()))):
@@ -144,7 +163,7 @@ class _Site:
 
     async def download(self, request: Request) -> Response:
         table, what = self._table(request), request.path_params["what"]
-        analysis = _stored(table, request.path_params["number"])
+        analysis = _stored(table, _number(request))
         if what == "forecast":
             rows = await run_in_threadpool(analysis.table)
         elif what == "backtest" and analysis.backtest is not None:
@@ -162,8 +181,23 @@ class _Site:
         return table
 
 
+def _again(page: str, error: Exception) -> Response:
+    """The form once more, with what was wrong with it, or why it was not looked at."""
+    if isinstance(error, NOT_DONE):
+        return HTMLResponse(page, status_code=BUSY, headers={"retry-after": "30"})
+    return HTMLResponse(page, status_code=UNREADABLE)
+
+
 def _example(name: str) -> pd.DataFrame:
     return load_example(name).reset_index()
+
+
+def _number(request: Request) -> int:
+    """The forecast's number in the address; one of thousands of digits is none, as is a word."""
+    text = request.path_params["number"]
+    if not WHOLE.fullmatch(text):
+        raise HTTPException(404, f"found no forecast {text[:20]!r}; go back to the beginning")
+    return int(text)
 
 
 def _stored(table: StoredTable, number: int) -> Analysis:
@@ -196,6 +230,13 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     return HTMLResponse(problem_page(status, Problem.of(text)), status_code=status)
 
 
+async def _late(request: Request, error: Exception) -> Response:
+    return HTMLResponse(problem_page(408, Problem.of(error)), status_code=408, headers={"connection": "close"})
+
+
 async def _unforeseen(request: Request, error: Exception) -> Response:
     text = f"something went wrong here ({type(error).__name__}); the terminal that runs ttm-sk app has the details"
     return HTMLResponse(problem_page(500, Problem.of(text)), status_code=500)
+
+
+PROBLEMS: dict[Any, Any] = {HTTPException: _http_problem, LateError: _late, Exception: _unforeseen}

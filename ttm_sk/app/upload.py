@@ -12,13 +12,15 @@ from typing import BinaryIO
 import pandas as pd
 
 from ttm_sk.data.tables import read_table
-from ttm_sk.errors import DataError
+from ttm_sk.errors import DataError, MissingExtraError
 
 __all__ = ["MEBIBYTE", "read_upload", "shown_name"]
 
 MEBIBYTE = 2**20
 MOST_UNPACKED = 8  # times the limit of the upload, of a gzip file: more is a trap
 CHUNK = MEBIBYTE
+BYTES_OF_A_CELL = 8  # in memory, at least
+MOST_COLUMNS = 2_000  # the form has a line for each
 LONGEST_NAME = 80
 ENDING = re.compile(r"\.[a-z0-9]{1,10}")
 
@@ -42,8 +44,8 @@ def read_upload(file: BinaryIO, name: str, *, limit: int) -> pd.DataFrame:
     Raises
     ------
     DataError
-        As :func:`~ttm_sk.data.tables.read_table` does, under the file's own name; and for a gzip file that unpacks to
-        more than eight times the limit.
+        As :func:`~ttm_sk.data.tables.read_table` does, under the file's own name; for a gzip or parquet file that
+        unpacks to more than eight times the limit; and for more than 2,000 columns.
 
     Examples
     --------
@@ -60,7 +62,9 @@ def read_upload(file: BinaryIO, name: str, *, limit: int) -> pd.DataFrame:
             raise DataError(f"“{name}” is empty; choose a file with a line of column names, and data below it")
         try:
             _refuse_trap(path, name, most=MOST_UNPACKED * limit)
-            return read_table(path)
+            _refuse_parquet_trap(path, name, most=MOST_UNPACKED * limit)
+            _refuse_wide(path, name)
+            return _few_enough(read_table(path), name)
         except DataError as error:
             raise DataError(str(error).replace(str(path), f"“{name}”")) from error
 
@@ -91,3 +95,40 @@ def _refuse_trap(path: Path, name: str, *, most: int) -> None:
         raise DataError(f"“{name}” is a damaged gzip file ({error}); pack it again") from error
     except (OSError, EOFError):
         return
+
+
+def _refuse_parquet_trap(path: Path, name: str, *, most: int) -> None:
+    """Raise where a small parquet file repeats one value until it fills the memory."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PAR1":
+            return
+    try:
+        from ttm_sk.data.arrow_files import parquet_shape
+    except MissingExtraError:  # the reader says so in its own words
+        return
+    n_rows, n_columns = parquet_shape(path)
+    if n_rows * n_columns * BYTES_OF_A_CELL > most:
+        raise DataError(
+            f"“{name}” has {n_rows:,} rows of {n_columns:,} columns, expected at most {most // BYTES_OF_A_CELL:,}"
+            " cells; cut it, or use `ttm-sk forecast`"
+        )
+
+
+def _refuse_wide(path: Path, name: str) -> None:
+    """Raise where the line of names alone would take minutes to read; what is no text is not ours to judge."""
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    with (gzip.open if is_gzip else open)(path, "rb") as file:
+        line = next((line for line in file if line.strip()), b"")
+    if not line.startswith(b"PAR1") and max(line.count(separator) for separator in b",;\t|") >= MOST_COLUMNS:
+        raise _too_wide(name, "more than")
+
+
+def _few_enough(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    if len(table.columns) > MOST_COLUMNS:
+        raise _too_wide(name, f"{len(table.columns):,} columns, expected at most")
+    return table
+
+
+def _too_wide(name: str, found: str) -> DataError:
+    return DataError(f"“{name}” has {found} {MOST_COLUMNS:,} columns; leave out those that are not forecast")

@@ -17,7 +17,12 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Open the weights, serve, stop at Ctrl-C."""
     open_weights(arguments.model)  # what cannot be opened should be said here, not on the page
-    app = make_app(model=arguments.model, device=arguments.device, upload_limit=arguments.upload_limit * MEBIBYTE)
+    app = make_app(
+        model=arguments.model,
+        device=arguments.device,
+        upload_limit=arguments.upload_limit * MEBIBYTE,
+        time_limit=arguments.time_limit,
+    )
 
     def announce(address: str) -> None:
         print(f"open {address} in a browser; Ctrl-C stops it", flush=True)

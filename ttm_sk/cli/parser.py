@@ -113,6 +113,9 @@ def _add_app(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--port", type=_port, default=8765, metavar="N", help="0 takes a free one (default: 8765)")
     command.add_argument("--open", action="store_true", help="open it in the browser")
     command.add_argument("--upload-limit", type=_whole, default=32, metavar="MB", help="of a file (default: 32)")
+    command.add_argument(
+        "--time-limit", type=_whole, default=600, metavar="S", help="seconds of one forecast (default: 600)"
+    )
     command.add_argument("--model", default="ttm-tiny", metavar="M", help="name or path (default: ttm-tiny)")
     command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
 

@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("arrow", package="pyarrow") from error
 
-__all__ = ["FILE_MAGIC", "STREAM_MAGIC", "read_arrow", "read_arrow_folder", "variates"]
+__all__ = ["FILE_MAGIC", "STREAM_MAGIC", "parquet_shape", "read_arrow", "read_arrow_folder", "variates"]
 
 FILE_MAGIC = b"ARROW1"
 STREAM_MAGIC = b"\xff\xff\xff\xff"
@@ -63,6 +63,21 @@ def read_arrow_folder(folder: Path, *, prefix: str = "") -> pa.Table:
         return pa.concat_tables([read_arrow(file) for file in files] or [parquet.read_table(file) for file in packed])
     except (pa.ArrowException, OSError, DataError) as error:
         raise DataError(f"{folder}: not readable as arrow streams ({error}); copy the data set again") from error
+
+
+def parquet_shape(path: Path) -> tuple[int, int]:
+    """Rows and columns that a parquet file says it has; none of them is read.
+
+    Raises
+    ------
+    DataError
+        If it is no parquet file.
+    """
+    try:
+        found = parquet.read_metadata(os.fspath(path))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no readable parquet file ({error}); write it again") from error
+    return found.num_rows, found.num_columns
 
 
 def variates(target: pa.ListScalar) -> Sequence[np.ndarray]:
