@@ -143,5 +143,6 @@ def _yes(is_so: bool) -> str:
 
 
 SECTIONS: dict[str, Callable[[Found], str]] = {
-    section.__name__: section for section in (bad_input, fuzz, kill, disk, load, app_load, determinism, shipment, supply)
+    section.__name__: section
+    for section in (bad_input, fuzz, kill, disk, load, app_load, determinism, shipment, supply)
 }
