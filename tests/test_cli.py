@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +219,25 @@ def test_when_the_corpus_is_a_folder_of_tables_then_held_out_series_are_left_out
     assert pretrain(small, *arguments) == 0
     assert "innocent.csv (copy of airline)" in capsys.readouterr().out
     assert ttm_sk.load_checkpoint(output).provenance["datasets"] == ["a", "data"]
+
+
+def test_when_a_part_of_the_corpus_is_kept_back_then_the_loss_on_it_is_said(tmp_path, small, capsys):
+    folder, output = tmp_path / "mine", tmp_path / "new.safetensors"
+    folder.mkdir()
+    walks = np.random.default_rng(0).normal(size=(200, 6)).cumsum(axis=0)
+    write(folder, pd.DataFrame(walks, columns=list("abcdef")))
+    assert pretrain(small, "--corpus", str(folder), "--validation-share", "0.4", "--output", str(output)) == 0
+    loss = ttm_sk.load_checkpoint(output).provenance["runs"][-1]["validation_loss"]
+    assert f"validation loss {loss:.4f}" in capsys.readouterr().out
+
+
+def test_when_fed_back_steps_are_to_be_marked_then_the_checkpoint_has_their_weight(tmp_path, capsys):
+    start, output = tmp_path / "start.safetensors", tmp_path / "new.safetensors"
+    config = replace(SMALL, with_flags=True)
+    save_checkpoint(Checkpoint(config, TTM(config).state_dict()), start)
+    options = ["--synthetic-share", "1", "--fed-back-share", "0.5", "--fed-back-weight", "0.5"]
+    assert pretrain(str(start), *options, "--output", str(output)) == 0
+    assert ttm_sk.load_checkpoint(output).config.fed_back_weight == 0.5
 
 
 def test_when_the_time_limit_ends_the_run_then_the_state_continues_it(tmp_path, small, capsys):

@@ -7,21 +7,27 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import torch
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "speed"
 
 
-@pytest.fixture(scope="module")
-def compare():
+def script(name: str):
     sys.path.insert(0, str(FOLDER))
     try:
-        spec = importlib.util.spec_from_file_location("compare", FOLDER / "compare.py")
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(FOLDER))
     return module
+
+
+@pytest.fixture(scope="module")
+def compare():
+    return script("compare")
 
 
 def test_when_calls_are_interleaved_then_each_runs_in_every_round_after_one_that_does_not_count(compare):
@@ -72,3 +78,26 @@ def test_when_rows_are_drawn_then_there_is_a_picture(compare, tmp_path):
     rows = [{"batch": size, "engine": "ttm_sk, torch", "times": 1.0, "relative to": "x"} for size in compare.BATCHES]
     compare.draw({"forward, ttm-tiny": rows}, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_when_curves_are_measured_then_page_table_and_picture_have_them(tmp_path):
+    pytest.importorskip("matplotlib")
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- curves:start -->\nold\n<!-- curves:end -->\nafter\n")
+    written = ["--output", str(tmp_path / "c.csv"), "--page", str(page), "--picture", str(tmp_path / "c.png")]
+    threads = torch.get_num_threads()
+    try:
+        script("curves").main(["--efforts", "plain", "--most", "256", "--rounds", "1", *written])
+    finally:
+        torch.set_num_threads(threads)
+    rows = pd.read_csv(tmp_path / "c.csv")
+    assert set(rows["axis"]) == {"length of the past", "horizon", "series"}
+    assert (rows["seconds"] > 0).all()
+    assert "| series | plain | 1 |" in page.read_text()
+    assert "old" not in page.read_text()
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_when_cost_doubles_with_size_then_growth_is_one():
+    rows = pd.DataFrame({"size": [1, 4, 16], "seconds": [9.0, 1.0, 4.0]})
+    assert script("curves").growth(rows) == pytest.approx(1)

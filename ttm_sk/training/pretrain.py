@@ -184,7 +184,31 @@ def pretrain(
 
 
 def validation_loss(checkpoint: Checkpoint, corpus: Corpus, *, n_windows: int = 2048, batch_size: int = 256) -> float:
-    """The mean training loss of a checkpoint on windows of a corpus, always the same ones, on the CPU."""
+    """The mean loss of a checkpoint on windows of a corpus, always the same ones, on the CPU.
+
+    Parameters
+    ----------
+    checkpoint
+        Of an architecture in :data:`~ttm_sk.training.recipes.RECIPES`; its own objective is what is measured.
+    corpus
+        Series to draw windows from, such as the second part of :meth:`~ttm_sk.data.corpora.Corpus.split`.
+    n_windows, batch_size
+        Windows in all (whole batches), and at a time.
+
+    Raises
+    ------
+    ConfigError
+        If the architecture is not pretrained here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ttm_sk import load_checkpoint
+    >>> from ttm_sk.data.corpora import Corpus
+    >>> corpus = Corpus.from_series([np.sin(np.arange(300) / period) for period in (3, 5, 8)])
+    >>> validation_loss(load_checkpoint("ttm-tiny"), corpus, n_windows=8, batch_size=8) < 0.5
+    True
+    """
     recipe = recipe_of(checkpoint.config)
     n_steps = -(-n_windows // batch_size)
     sampler = recipe.sampler(
