@@ -30,7 +30,11 @@ QUOTED = {  # parameters as their makers state them
     "chronos_bolt_base": "Chronos-Bolt-base (205 M)",
     "tabpfn_ts": "TabPFN-TS (11 M)",
     "TiRex": "TiRex (35 M)",
+    "TiRex-2-Zeroshot": "TiRex-2, zero-shot (38 M, with other channels 82 M)",
+    "chronos-2": "Chronos-2 (120 M)",
     "TimesFM-2.5": "TimesFM 2.5 (231 M)",
+    "Toto-2.0-4m": "Toto 2.0, smallest (4 M)",
+    "Reverso-Small": "Reverso-Small (0.55 M)",
     "auto_arima": "AutoARIMA",
     "seasonal_naive": "seasonal naive",
 }

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 import ttm_sk
+from ttm_sk import TTM, TTMConfig
+from ttm_sk.checkpoints import hub
+from ttm_sk.checkpoints.granite import to_granite
+from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.cli import main
 from ttm_sk.cli.parser import make_parser
 from ttm_sk.data.tables import load_example
@@ -17,11 +21,12 @@ REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
 WALKED = ("tutorial.md", "own-csv.md", "panels.md", "intervals.md")
 NOT_PARSED = ("experiments.md", "adr")  # a record of what was; other pages say what is
+BLOCK = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 
 
 def commands_of(page: Path) -> list[str]:
     """The lines of its unmarked code blocks that call our command."""
-    blocks = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"))
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     lines = [line for language, block in blocks if not language for line in re.sub(r"\\\n\s*", "", block).splitlines()]
     return [line for line in lines if re.match(r"ttm-sk \w", line)]
 
@@ -54,6 +59,37 @@ def test_when_a_page_names_a_command_then_the_parser_knows_it():
     for page, line in lines:
         parsed = make_parser().parse_args(shlex.split(line.replace("...", ""))[1:])
         assert parsed.command, page
+
+
+def unprompted(page: Path) -> list[str]:
+    """The Python of a page that doctest does not run, since what it names is not in the package."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [block for language, block in found if language == "python" and ">>>" not in block]
+
+
+def test_when_a_granite_model_lies_where_the_page_says_then_its_lines_forecast(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = TTMConfig.granite(context_length=64, prediction_length=12, patch_length=8)
+    folder = to_granite(Checkpoint(config, TTM(config).state_dict()), "granite-timeseries-ttm-r2")
+    asked = []
+    monkeypatch.setattr(hub, "fetch_folder", lambda place: asked.append(place) or folder)
+    names: dict = {}
+    for block in unprompted(DOCS / "granite.md"):
+        exec(block, names)  # noqa: S102
+        forecaster = names.pop("forecaster").fit(load_example("airline"))
+        assert forecaster.predict(fh=[1, 12]).shape == (2, 1)
+    assert asked == [hub.HubFolder("ibm-granite/granite-timeseries-ttm-r2", "512-192-r2")]
+
+
+def test_when_the_lines_of_the_readme_are_pasted_then_the_band_is_printed(capsys):
+    [block] = unprompted(REPOSITORY / "README.md")
+    exec(block, {})  # noqa: S102
+    assert "1961-01" in capsys.readouterr().out
+
+
+def test_when_pages_hold_python_then_doctest_runs_it():
+    exempt = {"granite.md"}  # run above
+    assert [page.name for page in DOCS.rglob("*.md") if unprompted(page) and page.name not in exempt] == []
 
 
 def test_when_the_citation_is_read_then_it_is_of_this_version_and_licence():

@@ -44,6 +44,7 @@ def main() -> None:
     command.add_argument("--peak", type=float, default=3e-3)
     command.add_argument("--seed", type=int, required=True, help="another one each time")
     command.add_argument("--fed-back-share", type=float, default=0.0, help="of the windows, in both phases")
+    command.add_argument("--fed-back-weight", type=float, help="how far those steps count as observed")
     command.add_argument("--profile", action="store_true", help="print what 60 steps spend their time on, and end")
     command.add_argument("--device", default="cuda")
     options = parser.parse_args()
@@ -96,6 +97,7 @@ def train(options: argparse.Namespace) -> None:
         peak=options.peak,
         decay_share=0,
         fed_back_share=options.fed_back_share,
+        fed_back_weight=options.fed_back_weight,
         seed=options.seed,
     )
     settings = replace(settings, warmup_share=200 * options.batch / NO_END)

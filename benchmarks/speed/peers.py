@@ -105,14 +105,15 @@ def engines(checkpoint: Checkpoint) -> Calls:
     return found
 
 
-def panel(n_series: int, length: int) -> pd.DataFrame:
-    """Hourly series with a day and a week."""
+def panel(n_series: int, length: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Hourly series with a day and a week, and the steps that follow each, ``(series, horizon)``."""
     hours = pd.date_range("2024-01-01", periods=length, freq="h")
     rng = np.random.default_rng(0)
-    time = np.arange(length)
+    time = np.arange(length + HORIZON)
     daily = np.sin(2 * np.pi * time / 24) * rng.uniform(1, 3, (n_series, 1)) + np.sin(2 * np.pi * time / 168)
+    values = 10 + daily + rng.normal(size=daily.shape)
     index = pd.MultiIndex.from_product([range(n_series), hours], names=["series", "time"])
-    return pd.DataFrame({"y": (10 + daily + rng.normal(size=daily.shape)).ravel()}, index=index)
+    return pd.DataFrame({"y": values[:, :length].ravel()}, index=index), values[:, length:]
 
 
 def panel_calls(y: pd.DataFrame, granite_folder: Path | None) -> dict[str, Callable[[pd.DataFrame], object]]:

@@ -45,6 +45,28 @@ def test_when_parts_are_measured_then_table_and_file_hold_them(compare, tmp_path
     assert "TTMForecaster" in capsys.readouterr().out
 
 
+def test_when_goals_are_compared_then_each_says_whether_it_holds(compare):
+    engines = {"ttm_sk, torch": (1.2, 1.3, 1.3), "ONNX Runtime, f32": (4, 2, 2), "OpenVINO, f32": (1, 3, 1)}
+    engines |= {"ONNX Runtime, int8": (7, 4, 4), "OpenVINO, bf16": (1, 1, 5)}
+    forward = [
+        {"engine": name, "batch": size, "times": ratio, "share of sgemm": 0.39}
+        for name, times in engines.items()
+        for size, ratio in zip(compare.BATCHES, times, strict=True)
+    ]
+    panel = [
+        {"forecaster": "ttm_sk, plain", "seconds": 1.0, "MASE": 0.7},
+        {"forecaster": "AutoETS", "seconds": 60.0, "MASE": 0.8},
+    ]
+    rows = compare.goals({"forward, Granite's weights": forward, "panel": panel, "warm": [{"what": "one", "ms": 11}]})
+    assert [row["holds"] for row in rows] == ["no / yes / yes", "yes / yes / no", "yes / yes / yes", "no", "yes", "no"]
+    assert rows[1]["reached"] == "4.00 / 3.00 / 2.00"
+    assert "MASE 0.700, theirs 0.800" in rows[4]["work"]
+
+
+def test_when_nothing_was_measured_then_there_are_no_goals(compare):
+    assert compare.goals({"training": []}) == []
+
+
 def test_when_rows_are_drawn_then_there_is_a_picture(compare, tmp_path):
     pytest.importorskip("matplotlib")
     rows = [{"batch": size, "engine": "ttm_sk, torch", "times": 1.0, "relative to": "x"} for size in compare.BATCHES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,18 @@ def test_when_a_series_is_forecast_then_the_numbers_are_those_that_the_package_g
     mean = np.nan_to_num(series.nanmean(-1).numpy())[:, None, None]
     limit = 2e-5 * np.abs(expected - mean).max()
     np.testing.assert_allclose(found[:, :: case.horizon // 16].numpy(), expected, rtol=0, atol=limit)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_when_all_is_computed_in_double_precision_then_single_was_right_to_five_digits(module, case):
+    series, exact = case.series(), deepcopy(module).double()
+    with torch.no_grad():
+        found, expected = (
+            one.forecast(values[:, None], ~values.isnan()[:, None], horizon=case.horizon).quantiles[:, 0]
+            for one, values in ((module, series), (exact, series.double()))
+        )
+    mean = torch.nan_to_num(series.nanmean(-1))[:, None, None]
+    assert (found - expected).abs().max() <= 1e-5 * (expected - mean).abs().max()
 
 
 @pytest.mark.parametrize("prefix", ["", "block_stack."])

@@ -10,7 +10,7 @@ import pytest
 from sktime.datasets import load_airline
 
 from ttm_sk.data.corpora import MISSING, Corpus, CorpusGroup, as_float, read_corpus
-from ttm_sk.errors import DataError
+from ttm_sk.errors import ConfigError, DataError
 
 
 def waves(n: int, length: int = 120) -> list[np.ndarray]:
@@ -161,3 +161,41 @@ def test_when_series_in_memory_are_too_short_then_they_are_left_out():
 def test_when_nothing_can_be_learnt_from_then_it_raises(series):
     with pytest.raises(DataError, match="found no series"):
         Corpus.from_series(series)
+
+
+def walks(n: int, length: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    return [rng.normal(size=length).cumsum() for _ in range(n)]
+
+
+def test_when_a_corpus_is_split_then_every_step_is_on_one_side():
+    corpus = Corpus.from_series(walks(40, 700))
+    training, validation = corpus.split(0.1)
+    assert training.n_points + validation.n_points == corpus.n_points
+    tails = [length for length in validation.groups[0].lengths if length == 70]
+    wholes = [length for length in validation.groups[0].lengths if length == 700]
+    assert len(tails) + len(wholes) == 40
+    assert wholes
+    assert set(training.groups[0].lengths) == {630}
+    both = np.concatenate([training.groups[0].values, validation.groups[0].values])
+    np.testing.assert_array_equal(np.sort(both), np.sort(corpus.groups[0].values))
+
+
+def test_when_other_series_join_then_the_same_ones_are_kept_back():
+    first, more = walks(30, 100), walks(60, 100)[30:]
+    few, many = (Corpus.from_series(series).split(0.3)[1].groups[0] for series in (first, more + first))
+    kept_of_few = {few.values[a:b].tobytes() for a, b in zip(few.offsets, few.offsets[1:], strict=False)}
+    kept_of_many = {many.values[a:b].tobytes() for a, b in zip(many.offsets, many.offsets[1:], strict=False)}
+    assert kept_of_few
+    assert kept_of_few < kept_of_many
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, float("nan")])
+def test_when_a_share_is_none_then_it_raises(share):
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        Corpus.from_series(walks(2, 50)).split(share)
+
+
+def test_when_nothing_is_left_to_examine_on_then_it_raises():
+    with pytest.raises(DataError, match="leaves nothing to examine on"):
+        Corpus.from_series(walks(1, 50)).split(1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -88,12 +89,13 @@ def test_when_readings_are_chosen_with_an_exported_model_then_they_are_those_of_
     np.testing.assert_allclose(found.weights, expected.weights, atol=1e-4)
 
 
-def test_when_a_model_is_exported_in_8_bits_then_it_is_smaller_and_nearly_the_same(exported, tmp_path):
+def test_when_a_model_is_exported_in_8_bits_then_it_is_smaller_and_nearly_the_same(exported, tmp_path, caplog):
     checkpoint, path = exported["ours"]
     small = export_checkpoint(checkpoint, tmp_path / "int8.onnx", format="onnx-int8")
     histories = histories_for(checkpoint.config)
     expected = forecast_series(checkpoint.build(), histories, 8)
     assert difference(forecast_series(open_exported(small), histories, 8), expected) < INT8
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert b"QInteger" in small.read_bytes() or b"MatMulInteger" in small.read_bytes()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -125,6 +127,40 @@ def test_when_autocast_is_on_then_the_recurrence_stays_in_single_precision():
         hidden, _ = module(x)
     with torch.no_grad():
         assert torch.equal(hidden, module(x)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when its compiler is imported
+@pytest.mark.parametrize("is_training", [True, False])
+def test_when_the_steps_are_compiled_then_numbers_and_gradients_are_equal(is_training):
+    module, fresh = layer(dtype=torch.float32, scale=0.3), {4: torch.tensor([1])}
+    found = []
+    for module.is_compiled in (False, True):
+        for n_rows in (4, 1, 3):
+            module.zero_grad()
+            with torch.set_grad_enabled(is_training):
+                hidden, after = module(inputs(n_rows=n_rows, dtype=torch.float32), fresh=fresh if n_rows > 1 else None)
+            if is_training:
+                hidden.square().sum().backward()
+            slopes = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+            found.append([hidden.detach(), *after, *(slope.clone() for slope in slopes)])
+    for plain, compiled in zip(found[:3], found[3:], strict=True):
+        assert len(plain) == (8 if is_training else 5)
+        for one, other in zip(plain, compiled, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("is_compiled", [False, True])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_when_it_runs_on_a_gpu_then_the_numbers_are_those_of_the_cpu(is_compiled):
+    module, x = layer(dtype=torch.float32), inputs(dtype=torch.float32)
+    with torch.no_grad():
+        expected, _ = module(x)
+        module.is_compiled = is_compiled
+        found, _ = module.to("cuda")(x.to("cuda"))
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_when_heads_cannot_share_the_features_then_it_raises():

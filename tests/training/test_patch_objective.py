@@ -10,9 +10,10 @@ import torch
 from ttm_sk.data.sampling import WindowSampler
 from ttm_sk.data.windows import Batch
 from ttm_sk.errors import ConfigError
+from ttm_sk.layers import slstm
 from ttm_sk.models.patch_slstm import PatchSLSTM, PatchSLSTMConfig
 from ttm_sk.training.loop import LoopSettings
-from ttm_sk.training.patch_objective import hidden_runs, patch_loss
+from ttm_sk.training.patch_objective import hidden_futures, hidden_runs, patch_loss
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
 from ttm_sk.training.recipes import preset_config
 
@@ -52,6 +53,19 @@ def test_when_patches_are_hidden_then_they_come_in_runs_and_rows_differ():
     assert 1.5 < hidden.sum() / n_runs < 5
     assert hidden.float().mean(-1).std() > 0.02
     assert hidden.float().mean(-1).max() < 0.5
+
+
+def test_when_futures_are_hidden_then_some_begin_in_the_past_and_half_of_it_always_stays():
+    torch.manual_seed(0)
+    first = torch.randint(0, 20, (2000, 1))
+    hidden = hidden_futures(first, 24, n_ahead=4)
+    n_hidden, longest = hidden.sum(-1), 4 + (20 - first[:, 0]) // 2
+    assert (hidden.int().diff(dim=-1) >= 0).all()  # up to the end
+    assert ((n_hidden == 0) | (n_hidden >= 4)).all()
+    assert (n_hidden <= longest).all()
+    assert 0.45 < (n_hidden > 0).float().mean() < 0.55
+    assert 0.15 < (n_hidden > 4).float().mean() < 0.25
+    assert int(n_hidden.max()) == 14
 
 
 def test_when_the_loss_is_taken_then_every_parameter_learns():
@@ -107,9 +121,15 @@ def test_when_a_run_was_interrupted_then_it_goes_on_as_if_it_had_not(tmp_path):
     assert parts[-1].hash == whole.hash
 
 
-def test_when_compiling_would_do_nothing_then_it_raises():
-    with pytest.raises(ConfigError, match="is_compiled=True does nothing for PatchSLSTMConfig"):
-        pretrain(CONFIG, settings=PretrainSettings(n_windows=1), loop=LoopSettings(is_compiled=True), is_quiet=True)
+def test_when_training_is_compiled_then_the_steps_are_and_the_module_is_afterwards_what_it_was(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(slstm, "_compiled", lambda function: compiled.append(function.__name__) or function)
+    settings = PretrainSettings(n_windows=32, batch_size=16)
+    plain = pretrain(CONFIG, settings=settings, device="cpu", is_quiet=True)
+    assert not compiled
+    other = pretrain(CONFIG, settings=settings, loop=LoopSettings(is_compiled=True), device="cpu", is_quiet=True)
+    assert {"_advance", "_slopes_of_gates"} == set(compiled)
+    assert other.hash == plain.hash
 
 
 @pytest.mark.parametrize(

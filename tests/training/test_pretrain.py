@@ -12,9 +12,10 @@ from strategies import small_config
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.errors import CheckpointError, ConfigError
+from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.training.loop import LoopSettings
-from ttm_sk.training.pretrain import PretrainSettings, pretrain
+from ttm_sk.training.pretrain import PretrainSettings, pretrain, validation_loss
 
 SETTINGS = PretrainSettings(n_windows=48, batch_size=16, seed=3)
 
@@ -27,7 +28,7 @@ def run(start=None, corpus: Corpus | None = None, **changes) -> Checkpoint:
 
 def some_corpus(name: str = "clicks") -> Corpus:
     rng = np.random.default_rng(0)
-    return Corpus.from_series([rng.normal(size=200).cumsum() for _ in range(4)], name=name)
+    return Corpus.from_series([rng.normal(size=400).cumsum() for _ in range(4)], name=name)
 
 
 def test_when_pretrained_from_a_config_then_the_checkpoint_is_of_it():
@@ -124,6 +125,37 @@ def test_when_forecasts_are_fed_back_in_training_then_other_weights_come_out():
     assert fed.provenance["runs"][-1]["settings"]["fed_back_share"] == 0.9
 
 
+def test_when_a_weight_is_asked_for_then_the_model_is_told_what_was_fed_back():
+    known, marked = (
+        pretrain(
+            small_config(with_flags=True),
+            settings=replace(SETTINGS, fed_back_share=0.9, fed_back_weight=weight),
+            is_quiet=True,
+        )
+        for weight in (None, 0.5)
+    )
+    assert (known.config.fed_back_weight, marked.config.fed_back_weight) == (1.0, 0.5)
+    assert marked.hash != known.hash
+
+
+def test_when_a_weight_is_given_without_anything_fed_back_then_it_raises():
+    with pytest.raises(ConfigError, match="give a fed_back_share"):
+        replace(SETTINGS, fed_back_weight=0.5)
+
+
+def test_when_a_part_is_kept_back_then_its_loss_is_in_the_provenance_and_the_same_again():
+    settings = replace(SETTINGS, validation_share=0.2)
+    checkpoint = pretrain(small_config(), some_corpus(), settings=settings, is_quiet=True)
+    loss = checkpoint.provenance["runs"][-1]["validation_loss"]
+    assert loss == validation_loss(checkpoint, some_corpus().split(0.2)[1])
+    assert loss != validation_loss(checkpoint, some_corpus().split(0.2)[0])
+
+
+def test_when_a_part_should_be_kept_back_of_no_corpus_then_it_raises():
+    with pytest.raises(ConfigError, match="give one, or leave it at 0"):
+        pretrain(small_config(), settings=replace(SETTINGS, validation_share=0.2), is_quiet=True)
+
+
 def test_when_the_device_does_not_exist_then_it_raises():
     with pytest.raises(ConfigError, match="names no device"):
         pretrain(TTMConfig.tiny(), settings=SETTINGS, device="abacus", is_quiet=True)
@@ -150,3 +182,8 @@ def test_when_a_saved_run_began_from_other_weights_then_it_is_not_continued(tmp_
 def test_when_the_start_is_a_name_then_the_error_says_how_to_open_it():
     with pytest.raises(ConfigError, match="open a file with load_checkpoint"):
         pretrain("ttm-tiny")
+
+
+def test_when_compiling_would_do_nothing_then_it_raises():
+    with pytest.raises(ConfigError, match="is_compiled=True does nothing for TimerXLConfig; leave it out"):
+        pretrain(TimerXLConfig.tiny(), loop=LoopSettings(is_compiled=True), is_quiet=True)

@@ -168,7 +168,13 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--fed-back-share", type=_share, default=0.0, metavar="X", help="of windows that go on from a forecast"
     )
+    command.add_argument(
+        "--fed-back-weight", type=_share, metavar="X", help="how far those steps count as observed (default: as before)"
+    )
     command.add_argument("--synthetic-share", type=_share, default=0.5, metavar="X", help="of the windows")
+    command.add_argument(
+        "--validation-share", type=_share, default=0.0, metavar="X", help="of the corpus, kept back and examined on"
+    )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the first weights and the windows")
     command.add_argument("--state-file", metavar="FILE", help="saved as it goes; the same command continues from it")
     command.add_argument(

@@ -49,6 +49,8 @@ def _train(arguments: argparse.Namespace) -> int:
         decay_share=arguments.decay_share,
         synthetic_share=arguments.synthetic_share,
         fed_back_share=arguments.fed_back_share,
+        fed_back_weight=arguments.fed_back_weight,
+        validation_share=arguments.validation_share,
         seed=arguments.seed,
     )
     state_file = Path(arguments.state_file) if arguments.state_file else None
@@ -69,7 +71,8 @@ def _train(arguments: argparse.Namespace) -> int:
         )
         return 1
     save_checkpoint(checkpoint, arguments.output)
-    print(f"{run['windows']:,} windows in {run['seconds']:,.0f} seconds; hash {checkpoint.hash[:12]}")
+    examined = f"; validation loss {run['validation_loss']:.4f}" if "validation_loss" in run else ""
+    print(f"{run['windows']:,} windows in {run['seconds']:,.0f} seconds; hash {checkpoint.hash[:12]}{examined}")
     print(f"wrote {arguments.output}")
     return 0
 

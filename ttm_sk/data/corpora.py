@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ttm_sk.data.held_out import HELD_OUT_DATASETS, held_out_match
-from ttm_sk.errors import DataError
+from ttm_sk.errors import ConfigError, DataError
 
 __all__ = ["Corpus", "CorpusGroup", "as_float", "read_corpus"]
 
 MISSING = np.int16(-32768)
 SHORTEST_SERIES = 4
+SHORTEST_TAIL = 64  # steps of a series' end that are kept back; from less there is little to forecast
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,41 @@ class Corpus:
         """The chance of each group: (sum of the square roots of its series' lengths) ** ``power``, normalised."""
         weight = np.array([np.sqrt(group.lengths).sum() for group in self.groups]) ** power
         return weight / weight.sum()
+
+    def split(self, share: float) -> tuple[Corpus, Corpus]:
+        """What to train on, and what to examine on: some series whole, and the last part of long ones.
+
+        Parameters
+        ----------
+        share
+            The chance of a series to be kept back, and the part of every other one that is cut off its end where that
+            is at least 64 steps. Which series are kept back depends on their values alone, so that it is the same in
+            every run, whatever else the corpus holds.
+
+        Raises
+        ------
+        ConfigError
+            If the share does not lie between 0 and 1.
+        DataError
+            If nothing is left on one of both sides.
+
+        Examples
+        --------
+        >>> corpus = Corpus.from_series([np.sin(np.arange(900.0) / period) for period in (3, 5, 8)])
+        >>> training, validation = corpus.split(0.1)
+        >>> training.n_points + validation.n_points == corpus.n_points
+        True
+        """
+        if not 0 < share < 1:
+            raise ConfigError(f"share={share} must lie between 0 and 1: the part that is kept back")
+        parts = [_split_group(group, share) for group in self.groups]
+        sides = [tuple(group for group in side if group is not None) for side in zip(*parts, strict=True)]
+        if not all(sides):
+            side = "train on" if sides[1] else "examine on"
+            raise DataError(
+                f"a validation share of {share:g} leaves nothing to {side}; give more series or another share"
+            )
+        return Corpus(sides[0], self.datasets, self.refused), Corpus(sides[1], self.datasets, self.refused)
 
     @classmethod
     def from_series(cls, series: Iterable[np.ndarray], *, name: str = "series") -> Corpus:
@@ -146,6 +183,22 @@ def _read_dataset(path: Path) -> tuple[str, list[np.ndarray]]:
 
 def _group(name: str, series: list[np.ndarray]) -> CorpusGroup:
     return CorpusGroup(name, np.concatenate(series), np.concatenate([[0], np.cumsum([len(x) for x in series])]))
+
+
+def _split_group(group: CorpusGroup, share: float) -> tuple[CorpusGroup | None, CorpusGroup | None]:
+    kept: list[np.ndarray] = []
+    held: list[np.ndarray] = []
+    for start, stop in zip(group.offsets[:-1], group.offsets[1:], strict=True):
+        series = group.values[start:stop]
+        n_tail = int(len(series) * share)
+        if zlib.crc32(np.ascontiguousarray(series).tobytes()) < share * 2**32:
+            held.append(series)
+        elif n_tail >= SHORTEST_TAIL:
+            kept.append(series[:-n_tail])
+            held.append(series[-n_tail:])
+        else:
+            kept.append(series)
+    return (_group(group.name, kept) if kept else None), (_group(group.name, held) if held else None)
 
 
 def as_float(x: np.ndarray) -> np.ndarray:

@@ -73,5 +73,6 @@ def _quantized(model: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "f32.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
-        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
+        with _quiet("root"):  # of flags, which are no numbers to quantize
+            quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
         return onnx.load(target)

@@ -53,15 +53,24 @@ class Gate(nn.Module):
 
     def weigh(self, x: Tensor, score: Tensor, *, dim: int) -> Tensor:
         """``x`` weighed along the axis ``dim`` by the scores of that axis."""
-        if self.gate == "softmax":
-            return x * functional.softmax(score, dim=dim)
         if self.gate == "glu":
             content, weight = score.chunk(2, dim=dim)
             return content * torch.sigmoid(weight)
+        return x * self._weights(score, dim=dim)
+
+    def add(self, base: Tensor, x: Tensor, score: Tensor, *, dim: int) -> Tensor:
+        """``base`` and the weighed ``x``, in one pass over the memory where the gate is a product."""
+        if self.gate == "glu":
+            return base + self.weigh(x, score, dim=dim)
+        return torch.addcmul(base, x, self._weights(score, dim=dim))
+
+    def _weights(self, score: Tensor, *, dim: int) -> Tensor:
+        if self.gate == "softmax":
+            return functional.softmax(score, dim=dim)
         if self.gate == "group_sigmoid":
             grouped = score.unflatten(dim, (self.groups, -1))
             score = grouped.mean(dim, keepdim=True).expand_as(grouped).flatten(dim - 1, dim)
-        return x * torch.sigmoid(score)
+        return torch.sigmoid(score)
 
 
 def make_gate(width: int, gate: str, groups: int = 8) -> nn.Module:
@@ -138,6 +147,9 @@ class PatchMixing(nn.Module):
         normed = self.norm(x)
         mixed = functional.gelu(_from_left(self.mlp.expand, normed.flatten(0, -3)))
         mixed = self.mlp.thin(_from_left(self.mlp.contract, self.mlp.thin(mixed)))
+        if self.attention is None and isinstance(self.gate, Gate):
+            score = _from_left(self.gate.score, mixed)
+            return self.gate.add(x, mixed.view_as(x), score.unflatten(0, x.shape[:-2]), dim=-2)
         if isinstance(self.gate, Gate):
             mixed = self.gate.weigh(mixed, _from_left(self.gate.score, mixed), dim=-2)
         mixed = mixed.view_as(x)
@@ -179,7 +191,10 @@ class FeatureMixing(nn.Module):
         self.gate = make_gate(width, gate, gate_groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.gate(self.mlp(self.norm(x)))
+        mixed = self.mlp(self.norm(x))
+        if isinstance(self.gate, Gate):
+            return self.gate.add(x, mixed, self.gate.score(mixed), dim=-1)
+        return x + self.gate(mixed)
 
 
 class ChannelMixing(nn.Module):

@@ -9,6 +9,8 @@ one pass: behind the past stand patches of the future, of which nothing is obser
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -91,6 +93,21 @@ class PatchSLSTM(nn.Module):
     def levels(self) -> tuple[float, ...]:
         """The quantile levels of the head."""
         return self.config.levels
+
+    @contextmanager
+    def compiled(self) -> Iterator[PatchSLSTM]:
+        """Inside, the arithmetic of a step is one kernel: equal numbers but for rounding, fewer launches on a GPU.
+
+        The kernels are made by ``torch.compile`` at the first call, in some seconds.
+        """
+        layers = [block.slstm for block in self.backbone if isinstance(block, SLSTMBlock)]
+        for layer in layers:
+            layer.is_compiled = True
+        try:
+            yield self
+        finally:
+            for layer in layers:
+                layer.is_compiled = False
 
     def forward(
         self,
@@ -215,7 +232,7 @@ class PatchSLSTM(nn.Module):
         """``(batch, channel, time)`` in whole patches as ``(patch, row, value and flag)``."""
         p = self.config.patch_length
         both = [part.flatten(0, 1).unflatten(-1, (-1, p)) for part in (values, weight)]
-        return torch.cat(both, dim=-1).transpose(0, 1)
+        return torch.cat(both, dim=-1).transpose(0, 1).contiguous()  # else each layer copies its weight for every patch
 
     def _blank(self, n_patches: int, n_rows: int) -> Tensor:
         """``n_patches`` of which nothing is observed, embedded: they are all alike."""
@@ -255,6 +272,7 @@ class PatchSLSTM(nn.Module):
     ) -> tuple[Tensor, Cells]:
         """Embedded patches ``(patch, row, feature)`` through all blocks: the newest ``n_last``, and the cells after."""
         after = []
+        x = x.to(self.norm.weight.dtype)  # what the blocks add to stays exact where autocast rounds products
         for i, block in enumerate(self.backbone):
             is_last = i == len(self.backbone) - 1
             x, cell = block(x, None if cells is None else cells[i], fresh=fresh, n_last=n_last if is_last else None)

@@ -175,13 +175,17 @@ def _prefetched(
 
 @contextmanager
 def _compiled(module: Any, is_wanted: bool) -> Generator[None, None, None]:
-    """Inside, the module's scaled forecast is compiled; afterwards it is what it was."""
-    if is_wanted:
-        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)
-    try:
+    """Inside, the module's scaled forecast is compiled, or what it compiles itself; afterwards it is what it was."""
+    if not is_wanted:
         yield
-    finally:
-        if is_wanted:
+    elif hasattr(module, "compiled"):
+        with module.compiled():
+            yield
+    else:
+        module.forecast_scaled = torch.compile(module.forecast_scaled, dynamic=False)
+        try:
+            yield
+        finally:
             del module.forecast_scaled
 
 

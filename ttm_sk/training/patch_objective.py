@@ -15,11 +15,12 @@ from ttm_sk.models.patch_slstm import PatchSLSTM
 from ttm_sk.scoring.losses import pinball
 from ttm_sk.training.objectives import LARGEST_TARGET
 
-__all__ = ["hidden_runs", "patch_loss"]
+__all__ = ["hidden_futures", "hidden_runs", "patch_loss"]
 
 LONGEST_RUN = 5  # patches that are hidden together, at most
 LARGEST_SHARE = 0.25  # of the patches that are hidden in a window, at most
 HIDDEN_FUTURES = 0.5  # share of the windows whose whole future is hidden, as it is in a forecast
+EARLIER_FUTURES = 0.5  # share of those whose future begins earlier, by up to half of the past: a long horizon
 
 
 def patch_loss(module: PatchSLSTM, batch: Batch) -> Tensor:
@@ -62,13 +63,26 @@ def hidden_runs(n_patches: int, shape: tuple[int, ...], device: torch.device | N
     return place - newest < longest
 
 
+def hidden_futures(first: Tensor, n_patches: int, *, n_ahead: int) -> Tensor:
+    """Which patches of each row are hidden because they lie ahead, ``(..., patch)``.
+
+    ``first`` ``(..., 1)`` is the first patch with something in it, of ``n_patches`` patches, of which the last
+    ``n_ahead`` are the future: nothing is hidden in half the rows, in others the future, in the rest up to half of the
+    past with it.
+    """
+    hides, goes_back, share = (torch.rand(first.shape, device=first.device) for _ in range(3))
+    n_past = (n_patches - n_ahead - first).clamp(min=0)
+    n_more = ((goes_back < EARLIER_FUTURES) * share * (n_past // 2 + 1)).long()
+    place = torch.arange(n_patches, device=first.device)
+    return (hides < HIDDEN_FUTURES) & (place >= n_patches - n_ahead - n_more)
+
+
 def _shown(weight: Tensor, patch_length: int, *, n_ahead: int) -> Tensor:
     """1 where a step is shown to the module, 0 where its patch is hidden; ``(batch, channel, time)``."""
-    n_patches, n_future = weight.shape[-1] // patch_length, -(-n_ahead // patch_length)
+    n_patches = weight.shape[-1] // patch_length
     hidden = hidden_runs(n_patches, tuple(weight.shape[:2]), weight.device)
-    is_ahead = torch.arange(n_patches, device=weight.device) >= n_patches - n_future
-    hides_future = torch.rand(*weight.shape[:2], 1, device=weight.device) < HIDDEN_FUTURES
-    hidden = hidden | (is_ahead & hides_future)
+    first = _in_patches(weight, patch_length).any(-1).int().argmax(-1, keepdim=True)
+    hidden = hidden | hidden_futures(first, n_patches, n_ahead=-(-n_ahead // patch_length))
     return (~hidden).to(weight).repeat_interleave(patch_length, dim=-1)
 
 

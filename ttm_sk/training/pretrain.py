@@ -16,11 +16,13 @@ from ttm_sk.errors import ConfigError
 from ttm_sk.models.frozen_config import FrozenConfig
 from ttm_sk.models.ttm_config import TTMConfig
 from ttm_sk.training.loop import LoopSettings, train
-from ttm_sk.training.objectives import FedBackLoss, Objective
+from ttm_sk.training.objectives import FedBackLoss
 from ttm_sk.training.recipes import recipe_of
 from ttm_sk.training.schedule import Schedule
 
-__all__ = ["PretrainSettings", "pretrain"]
+__all__ = ["PretrainSettings", "pretrain", "validation_loss"]
+
+VALIDATION_SEED = 2**31  # no run of 32 bits draws the same windows
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class PretrainSettings:
     fed_back_share
         Share of windows whose newest steps are the model's own forecast, so that it learns to forecast onwards from
         them (:class:`~ttm_sk.training.objectives.FedBackLoss`); for a TTM with quantiles.
+    fed_back_weight
+        What the model is told of how far such a step was observed, between 0 and 1 (as
+        :class:`~ttm_sk.TTMConfig` has it); None leaves what ``start`` says.
+    validation_share
+        Part of the corpus that is kept back (:meth:`~ttm_sk.data.corpora.Corpus.split`); the loss of the trained
+        weights on windows of it goes into the provenance. 0 keeps nothing back.
     seed
         Of the first weights and of the windows.
     """
@@ -53,15 +61,22 @@ class PretrainSettings:
     decay_share: float = 0.2
     synthetic_share: float = 0.5
     fed_back_share: float = 0.0
+    fed_back_weight: float | None = None
+    validation_share: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_windows", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("warmup_share", "decay_share", "synthetic_share"):
+        for name in ("warmup_share", "decay_share", "synthetic_share", "validation_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be a share from 0 to 1")
+        if self.fed_back_weight is not None and not self.fed_back_share:
+            raise ConfigError(
+                f"fed_back_weight={self.fed_back_weight} means nothing without windows that go on from a forecast;"
+                " give a fed_back_share, or leave it out"
+            )
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed} must be 0 or above")
 
@@ -131,16 +146,17 @@ def pretrain(
         settings = replace(settings, synthetic_share=1.0)
     if not isinstance(start, (FrozenConfig, Checkpoint)):
         raise ConfigError(f"start={start!r} must be a config or a Checkpoint; open a file with load_checkpoint")
-    config = start.config if isinstance(start, Checkpoint) else start
+    config = _with_weight(start.config if isinstance(start, Checkpoint) else start, settings)
     recipe, schedule = recipe_of(config), settings.schedule()
     if loop.is_compiled and not recipe.can_compile:
         raise ConfigError(f"is_compiled=True does nothing for {type(config).__name__}; leave it out")
     place = resolve_device(device)
+    training, held_back = _sides(corpus, settings.validation_share)
     module = _first_module(start, config, settings.seed).to(place)
     sampler = recipe.sampler(
         config,
         n_steps=schedule.n_steps,
-        corpus=corpus,
+        corpus=training,
         synthetic_share=settings.synthetic_share,
         seed=settings.seed,
         device=place,
@@ -148,7 +164,7 @@ def pretrain(
     result = train(
         module,
         lambda index, size, rank: sampler.batch(index, size, rank=rank),
-        _objective(recipe.objective, config, settings.fed_back_share),
+        FedBackLoss(settings.fed_back_share) if settings.fed_back_share else recipe.objective,
         schedule,
         replace(loop, batch_size=settings.batch_size),
         identity={
@@ -159,21 +175,51 @@ def pretrain(
         is_quiet=is_quiet,
     )
     weights = {name: value.cpu() for name, value in result.averaged.items()}
-    return Checkpoint(
-        config,
-        weights,
-        _provenance(
-            start, corpus, settings, place, n_windows=result.step * settings.batch_size, seconds=result.seconds
-        ),
+    n_windows = result.step * settings.batch_size
+    provenance = _provenance(start, corpus, settings, place, n_windows=n_windows, seconds=result.seconds)
+    checkpoint = Checkpoint(config, weights, provenance)
+    if held_back is not None:
+        provenance["runs"][-1]["validation_loss"] = validation_loss(checkpoint, held_back)
+    return checkpoint
+
+
+def validation_loss(checkpoint: Checkpoint, corpus: Corpus, *, n_windows: int = 2048, batch_size: int = 256) -> float:
+    """The mean training loss of a checkpoint on windows of a corpus, always the same ones, on the CPU."""
+    recipe = recipe_of(checkpoint.config)
+    n_steps = -(-n_windows // batch_size)
+    sampler = recipe.sampler(
+        checkpoint.config,
+        n_steps=n_steps,
+        corpus=corpus,
+        synthetic_share=0.0,
+        seed=VALIDATION_SEED,
+        device=torch.device("cpu"),
     )
+    module = checkpoint.build()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(VALIDATION_SEED)
+        losses = [float(recipe.objective(module, sampler.batch(i, batch_size))) for i in range(n_steps)]
+    return sum(losses) / n_steps
 
 
-def _objective(objective: Objective, config: AnyConfig, fed_back_share: float) -> Objective:
-    if not fed_back_share:
-        return objective
+def _sides(corpus: Corpus | None, share: float) -> tuple[Corpus | None, Corpus | None]:
+    """What to train on, and what is kept back."""
+    if not share:
+        return corpus, None
+    if corpus is None:
+        raise ConfigError(f"validation_share={share} keeps back a part of a corpus; give one, or leave it at 0")
+    return corpus.split(share)
+
+
+def _with_weight(config: AnyConfig, settings: PretrainSettings) -> AnyConfig:
+    """The config with the weight of what is fed back, where something is."""
+    if not settings.fed_back_share:
+        return config
     if not (isinstance(config, TTMConfig) and config.levels):
-        raise ConfigError(f"fed_back_share={fed_back_share} is for a TTM with quantiles; leave it at 0")
-    return FedBackLoss(fed_back_share)
+        raise ConfigError(f"fed_back_share={settings.fed_back_share} is for a TTM with quantiles; leave it at 0")
+    if settings.fed_back_weight is None:
+        return config
+    return replace(config, fed_back_weight=settings.fed_back_weight)
 
 
 def _first_module(start: AnyConfig | Checkpoint, config: AnyConfig, seed: int) -> AnyModule:

@@ -46,7 +46,8 @@ class Recipe(NamedTuple):
     objective
         What is minimised.
     can_compile
-        Whether the objective goes through ``forecast_scaled``, which is what the loop can compile.
+        Whether the loop has something to compile: ``forecast_scaled`` where the objective goes through it, or the steps
+        of a recurrence.
     """
 
     presets: Mapping[str, Callable[[], AnyConfig]]
@@ -119,7 +120,6 @@ RECIPES: Mapping[str, Recipe] = {
         {"tiny": PatchSLSTMConfig.tiny, "small": PatchSLSTMConfig.small, "full": PatchSLSTMConfig.full},
         _growing_windows,
         patch_loss,
-        can_compile=False,
     ),
     "timer-xl": Recipe(
         {
