@@ -1,4 +1,4 @@
-"""The page of `ttm-sk app` as a target: uploads alone, and whole requests. Everything but the forecast itself is real."""
+"""The page of `ttm-sk app` as a target: uploads alone, and whole requests; all of it is real but the forecast."""
 
 from __future__ import annotations
 
