@@ -12,15 +12,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import fuzz_app
+
 LARGEST = 20_000  # bytes of an input
 
 
 class Target(NamedTuple):
-    """A reader of files."""
+    """What takes bytes, and some to begin with."""
 
-    ending: str
-    read: Callable[[Path], object]
+    read: Callable[[bytes], object]
     seeds: Callable[[], Iterator[bytes]]
+
+
+def _file(ending: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """The reader of a file, from what the file holds."""
+    folder: list[Path] = []
+
+    def read_bytes(content: bytes) -> object:
+        if not folder:
+            folder.append(Path(tempfile.mkdtemp()))
+        path = folder[0] / f"input{ending}"
+        path.write_bytes(content)
+        return read(path)
+
+    return read_bytes
 
 
 def _open(path: Path) -> object:
@@ -39,6 +54,12 @@ def _read_tsf(path: Path) -> object:
     from ttm_sk.data.tsf import read_tsf
 
     return read_tsf(path)
+
+
+def _read_series(path: Path) -> object:
+    from ttm_sk.data.sources import read_series
+
+    return read_series(path)
 
 
 def _tsf_seeds() -> Iterator[bytes]:
@@ -79,32 +100,48 @@ def _csv_seeds() -> Iterator[bytes]:
     yield b"quarter,y\n2020Q1,1\n2020Q2,2\n2020Q3,3\n"
 
 
-# A reader that comes later, such as the upload of the web page, is a line here.
+def _json_seeds() -> Iterator[bytes]:
+    yield b'{"start": "2024-01-01", "target": [1, 2.5, null, "NaN"], "item_id": "a", "freq": "D"}\n'
+    yield b'{"timestamp": ["2024-01-01", "2024-01-02"], "target": [[1, 2], [3, 4]]}\n\n{"start": 0, "target": []}\n'
+
+
+def _arrays_seeds() -> Iterator[bytes]:
+    import numpy as np
+
+    for data in (np.zeros((9, 3, 2)), np.arange(8).reshape(4, 2), np.array(["a"])):
+        buffer = io.BytesIO()
+        np.savez(buffer, data=data)
+        yield buffer.getvalue()
+
+
+# A reader that comes later is a line here.
 TARGETS = {
-    "header": Target(".safetensors", _open, _header_seeds),
-    "archive": Target(".ckpt", _open, _archive_seeds),
-    "csv": Target(".csv", _read_csv, _csv_seeds),
-    "tsf": Target(".tsf", _read_tsf, _tsf_seeds),
+    "header": Target(_file(".safetensors", _open), _header_seeds),
+    "archive": Target(_file(".ckpt", _open), _archive_seeds),
+    "csv": Target(_file(".csv", _read_csv), _csv_seeds),
+    "tsf": Target(_file(".tsf", _read_tsf), _tsf_seeds),
+    "json": Target(_file(".jsonl", _read_series), _json_seeds),
+    "arrays": Target(_file(".npz", _read_series), _arrays_seeds),
+    "upload": Target(fuzz_app.upload, fuzz_app.upload_seeds),
+    "request": Target(fuzz_app.request, fuzz_app.request_seeds),
 }
 
 
 def _fuzz(name: str, findings: Path, options: list[str]) -> None:
     import atheris
 
-    with atheris.instrument_imports(include=["ttm_sk"]):
+    with atheris.instrument_imports(include=["ttm_sk", "python_multipart", "starlette"]):
+        import ttm_sk.app.site
         import ttm_sk.checkpoints.open
-        import ttm_sk.data.tables
-        import ttm_sk.data.tsf  # noqa: F401
+        import ttm_sk.data.sources  # noqa: F401
         from ttm_sk.errors import TTMError
     warnings.simplefilter("ignore")
     target = TARGETS[name]
-    path = Path(tempfile.mkdtemp()) / f"input{target.ending}"
     known: set[str] = set()
 
     def one_input(content: bytes) -> None:
-        path.write_bytes(content)
         try:
-            target.read(path)
+            target.read(content)
         except TTMError:
             pass
         except Exception as error:  # every kind is kept once, and the search goes on

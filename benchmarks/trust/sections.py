@@ -37,8 +37,9 @@ def fuzz(found: Found) -> str:
     n_findings = sum(row[-1] for row in rows)
     listed = "".join(f"\n- {row['target']}: `{text[:160]}`" for row in found["targets"] for text in row["findings"])
     return (
-        "## Hostile files\n\nReaders under a coverage-guided fuzzer (atheris); a finding is any error but one of"
-        f" `ttm_sk.errors`, or a crash. Findings in this run: {n_findings}.\n\n"
+        "## Hostile files\n\nReaders, and the page of `ttm-sk app` (files sent to it; whole requests), under a"
+        " coverage-guided fuzzer (atheris); a finding is any error but one of `ttm_sk.errors`, a status of 500, or a"
+        f" crash. Findings in this run: {n_findings}.\n\n"
         f"{table(['reader', 'minutes', 'executions', 'edges', 'findings'], rows)}{listed}"
     )
 

@@ -118,8 +118,11 @@ def _refuse_wide(path: Path, name: str) -> None:
     """Raise where the line of names alone would take minutes to read; what is no text is not ours to judge."""
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
-    with (gzip.open if is_gzip else open)(path, "rb") as file:
-        line = next((line for line in file if line.strip()), b"")
+    try:
+        with (gzip.open if is_gzip else open)(path, "rb") as file:
+            line = next((line for line in file if line.strip()), b"")
+    except (OSError, EOFError, zlib.error):
+        return
     if not line.startswith(b"PAR1") and max(line.count(separator) for separator in b",;\t|") >= MOST_COLUMNS:
         raise _too_wide(name, "more than")
 

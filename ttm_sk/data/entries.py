@@ -121,7 +121,13 @@ def _objects(text: str, path: Path) -> list[Mapping[str, Any]]:
             read = json.loads(part)
         except ValueError as error:
             raise DataError(f"{path}, line {number}: no JSON ({error}); correct the line") from error
-        found += read if isinstance(read, list) else [read]
+        entries = read if isinstance(read, list) else [read]
+        if strange := [entry for entry in entries if not isinstance(entry, Mapping)]:
+            raise DataError(
+                f"{path}, line {number}: found {str(strange[0])[:60]!r}; expected objects such as"
+                ' {"start": "2024-01-31", "target": [1.0, 2.0]}'
+            )
+        found += entries
     return found
 
 

@@ -77,12 +77,21 @@ def _stamps(one: StoredSeries, grid: str | None, where: str) -> pd.Index:
     if grid is None:
         raise DataError(f"{where}: found a start, {one.start}, but no frequency; give it, for example freq='D'")
     unit = grid.lstrip("0123456789")
-    first = first.to_period(CALENDAR[unit]).to_timestamp() if unit in CALENDAR else first
-    return pd.date_range(first, periods=n_steps, freq=grid)
+    try:
+        first = first.to_period(CALENDAR[unit]).to_timestamp() if unit in CALENDAR else first
+        return pd.date_range(first, periods=n_steps, freq=grid)
+    except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
+        raise DataError(
+            f"{where}: {n_steps} steps of {grid} from {one.start} leave the years 1678 to 2261; expected a start and a"
+            " frequency within: correct them"
+        ) from error
 
 
 def _first(one: StoredSeries, where: str) -> pd.Timestamp:
     try:
-        return one.start.to_timestamp() if isinstance(one.start, pd.Period) else pd.Timestamp(one.start)
+        first = one.start.to_timestamp() if isinstance(one.start, pd.Period) else pd.Timestamp(one.start)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{where}: found the start {one.start!r}; expected a date such as 2024-01-31") from error
+    if first is pd.NaT:
+        raise DataError(f"{where}: found the start {one.start!r}, which is none; expected a date such as 2024-01-31")
+    return first

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import gzip
 import re
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +34,20 @@ __all__ = [
 EXAMPLES = Path(__file__).with_name("examples")
 SEPARATORS = ",;\t|"
 FOREIGN_NUMBER = re.compile(r"[-+]?\s*[^\w\s]?\s*\d[\d.,'\s]*[^\w\s]?")
+# What zipfile and numpy say of files that are cut short, scrambled, locked, or packed in a way that they do not know.
+UNREADABLE_ARCHIVE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 DATA = "data"  # the array of a PEMS archive
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "year")
 
@@ -96,9 +113,9 @@ def _read_archive_of_arrays(path: Path) -> pd.DataFrame:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             names = list(archive)
             values = archive[DATA] if DATA in names else None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE_ARCHIVE as error:
         raise DataError(f"{path} is no archive of plain arrays ({error}); write it with numpy.savez") from error
-    if values is None or values.ndim not in (2, 3) or not np.issubdtype(values.dtype, np.number):
+    if not isinstance(values, np.ndarray) or values.ndim not in (2, 3) or not np.issubdtype(values.dtype, np.number):
         raise DataError(f"{path} holds {', '.join(names)}; expected {DATA!r}, numbers (time, sensor, measurement)")
     table = values if values.ndim == 2 else values[..., 0]
     return pd.DataFrame(table, columns=[str(i) for i in range(table.shape[1])])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zipfile
 
 import pandas as pd
 
 from bad_input.cause import Cause
 from ttm_sk.data.corpora import read_corpus
+from ttm_sk.data.sources import read_series
 from ttm_sk.data.tables import load_example, read_benchmark_table, read_table, to_series
 
 __all__ = ["CAUSES"]
@@ -25,6 +28,21 @@ def _series(content: str, **options):
 
 def _benchmark(content: str | bytes, name: str):
     return lambda place: read_benchmark_table(place.file(name, content))
+
+
+def _stored(content: str | bytes, name: str = "data.jsonl", **options):
+    return lambda place: read_series(place.file(name, content), **options)
+
+
+def _archive(name: str = "data.npy", content: bytes = b"\x93NUMPY", method: int = 0) -> bytes:
+    """A zip of one member, whose directory says that it is packed by that method."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, content)
+    packed = bytearray(buffer.getvalue())
+    for magic, offset in ((b"PK\x01\x02", 10), (b"PK\x03\x04", 8)):
+        packed[packed.index(magic) + offset] = method
+    return bytes(packed)
 
 
 def _corpus(manifest: str | None, **files: bytes):
@@ -117,6 +135,16 @@ CAUSES = [
     Cause("words in a .txt of numbers", _benchmark("a,b\nc,d\n", "solar.txt"), "solar.txt"),
     Cause("an empty .txt", _benchmark("", "solar.txt"), "solar.txt"),
     Cause("an .npz that is none", _benchmark(b"PK\x03\x04 no archive", "PEMS.npz"), "PEMS.npz"),
+    Cause("an .npz of no byte", _benchmark(b"", "PEMS.npz"), "PEMS.npz"),
+    Cause("an .npz packed in an unknown way", _benchmark(_archive(method=77), "PEMS.npz"), "compression"),
+    Cause("an .npz whose array is cut short", _benchmark(_archive(), "PEMS.npz"), "PEMS.npz"),
+    Cause("an .npz whose data is no array", _benchmark(_archive("data", b"text"), "PEMS.npz"), "holds data"),
+    Cause("JSON lines of numbers", _stored("3\n4\n"), "line 1: found '3'"),
+    Cause("JSON lines that end within one", _stored('{"start": "2024-01-01", "tar'), "line 1"),
+    Cause("JSON lines without a target", _stored('{"start": "2024-01-01", "value": [1]}'), "start, value"),
+    Cause("a start in the year 2924", _stored('{"start": "2924-01-01", "target": [1], "freq": "D"}'), "2924-01-01"),
+    Cause("a start that is empty", _stored('{"start": "", "target": [1], "freq": "D"}'), "the start ''"),
+    Cause("a start without a frequency", _stored('{"start": "2024-01-01", "target": [1]}'), "no frequency"),
     Cause("a corpus without MANIFEST.csv", _corpus(None), "MANIFEST.csv"),
     Cause("a MANIFEST.csv without its columns", _corpus("a,b\n1,2\n"), "licence_class"),
     Cause("a MANIFEST.csv that names what is not there", _corpus("name,licence_class\nmoon,open\n"), "no data set"),
