@@ -32,7 +32,7 @@ from tirex_cases import MODEL, draw_weights  # noqa: E402
 from training_step import training_rows  # noqa: E402
 
 from ttm_sk.checkpoints.tirex import tirex_config, tirex_weights  # noqa: E402
-from ttm_sk.layers.slstm import SLSTM, SLSTMState, recur  # noqa: E402
+from ttm_sk.layers.slstm import SLSTMState, recur  # noqa: E402
 from ttm_sk.models.patch_slstm import PatchSLSTM, PatchSLSTMConfig  # noqa: E402
 
 FULL = MODEL | {"input_ff_dim": 2048, "block_kwargs": {"embedding_dim": 512, "num_blocks": 12, "num_heads": 4}}
@@ -68,24 +68,30 @@ def cells(theirs: torch.nn.Module, ours: PatchSLSTM, n_rows: int, n_rounds: int)
     layer, own = theirs.blocks[0].slstm_layer, ours.backbone[0].slstm
     gates = torch.randn(n_rows, 66, 2048)
     raw = torch.randn(66, 4, 4, n_rows, 128)
-    recurrence = compare(
-        f"recurrence alone, 66 steps, batch {n_rows}",
-        lambda: layer.slstm_cell(gates, None),
-        lambda: recur_of(own, raw),
-        n_rounds,
-    )
-    whole = compare(
-        f"sLSTM layer with projections, 66 steps, batch {n_rows}",
-        lambda: layer(x),
-        lambda: own(x.transpose(0, 1)),
-        n_rounds,
-    )
-    return [recurrence, whole]
+    rows = []
+    for name, dtype in precisions().items():
+        weight, case = own.recurrent_weight.to(dtype), f"66 steps, batch {n_rows}{name}"
+        alone, whole = f"recurrence alone, {case}", f"sLSTM layer with projections, {case}"
+        rows += [
+            compare(alone, lambda: layer.slstm_cell(gates, None), lambda w=weight: recur_of(w, raw), n_rounds),
+            compare(whole, lambda: layer(x), lambda n=name: autocast(n, lambda: own(x.transpose(0, 1))), n_rounds),
+        ]
+    return rows
 
 
-def recur_of(layer: SLSTM, raw: Tensor) -> Tensor:
+def recur_of(weight: Tensor, raw: Tensor) -> Tensor:
     """As the layer calls it: on gates of its own, which it uses up (here again and again; they stay bounded)."""
-    return recur(raw, layer.recurrent_weight, SLSTMState.blank(4, raw.shape[3], 128, raw), overwrites=True)[0]
+    return recur(raw, weight, SLSTMState.blank(4, raw.shape[3], 128, raw), overwrites=True)[0]
+
+
+def precisions() -> dict[str, torch.dtype]:
+    """What products are computed in, by the end of a case's name."""
+    return {"": torch.float32} | ({", bfloat16": torch.bfloat16} if has_bfloat16() else {})
+
+
+def autocast(name: str, work: Callable[[], object]) -> object:
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bool(name)):
+        return work()
 
 
 def forecasts(theirs: torch.nn.Module, ours: PatchSLSTM, free: PatchSLSTM, n_rounds: int) -> list[Row]:
@@ -112,9 +118,8 @@ def forecast(module: PatchSLSTM, series: Tensor) -> Tensor:
 
 
 def in_bfloat16(module: PatchSLSTM, series: Tensor) -> Tensor:
-    """A forecast whose matrix products, but those of the recurrence, are in bfloat16."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        return forecast(module, series)
+    """A forecast whose matrix products are in bfloat16."""
+    return autocast("bfloat16", lambda: forecast(module, series))
 
 
 def has_bfloat16() -> bool:

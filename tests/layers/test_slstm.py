@@ -121,12 +121,16 @@ def test_when_a_head_is_changed_then_the_others_see_nothing_of_it():
     assert (difference[4:] == 0).all()
 
 
-def test_when_autocast_is_on_then_the_recurrence_stays_in_single_precision():
-    module, x = layer(dtype=torch.float32), inputs(dtype=torch.float32)
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden, _ = module(x)
-    with torch.no_grad():
-        assert torch.equal(hidden, module(x)[0])
+@pytest.mark.parametrize("is_training", [True, False])
+def test_when_autocast_is_on_then_products_are_rounded_and_the_state_is_not(is_training):
+    module, x = layer(scale=0.3, dtype=torch.float32), inputs(n_steps=40, dtype=torch.float32)
+    with torch.set_grad_enabled(is_training):
+        exact, _ = module(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            hidden, state = module(x)
+    assert {part.dtype for part in (hidden, *state)} == {torch.float32}
+    assert not torch.equal(hidden, exact)
+    torch.testing.assert_close(hidden, exact, atol=0.02, rtol=0)
 
 
 @pytest.mark.slow

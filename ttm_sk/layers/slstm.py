@@ -77,8 +77,9 @@ class SLSTM(nn.Module):
     Notes
     -----
     ``forward``: ``(step, batch, feature)`` and a state or None -> the hidden states ``(step, batch, feature)`` and the
-    state after the last step. The recurrence is computed in float32, or float64 for a module in float64. ``fresh``
-    says which rows begin anew: ``{step: rows}``, before that step.
+    state after the last step. The recurrence is computed in float32, or float64 for a module in float64; autocast
+    rounds what its matrix products take (in training only those of the inputs), never the state. ``fresh`` says which
+    rows begin anew: ``{step: rows}``, before that step. ``is_compiled`` may be switched at any time; see :func:`recur`.
 
     Examples
     --------
@@ -107,13 +108,14 @@ class SLSTM(nn.Module):
     def forward(
         self, x: Tensor, state: SLSTMState | None = None, *, fresh: Mapping[int, Tensor] | None = None
     ) -> tuple[Tensor, SLSTMState]:
-        n_rows = x.shape[1]
+        n_rows, device = x.shape[1], x.device.type
         dtype = torch.promote_types(self.recurrent_weight.dtype, torch.float32)
-        with torch.autocast(x.device.type, enabled=False):
-            raw = self._project(x.to(self.input_weight.dtype)).to(dtype)
+        rounded = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.input_weight.dtype
+        with torch.autocast(device, enabled=False):
+            raw = self._project(x.to(rounded)).to(dtype)
             if state is None:
                 state = SLSTMState.blank(self.n_heads, n_rows, self.size, raw)
-            weight = self.recurrent_weight.to(dtype)
+            weight = self.recurrent_weight.to(dtype if torch.is_grad_enabled() else rounded)
             hidden, after = recur(raw, weight, state, fresh=fresh, overwrites=True, is_compiled=self.is_compiled)
         return hidden.transpose(1, 2).flatten(2), after
 
@@ -121,8 +123,8 @@ class SLSTM(nn.Module):
         """The gates of all steps without what the hidden state adds, ``(step, gate, head, batch, feature)``."""
         n_steps, n_rows, _ = x.shape
         heads = x.unflatten(-1, (self.n_heads, self.size)).permute(2, 0, 1, 3).flatten(1, 2)
-        weight = self.input_weight.permute(1, 2, 0, 3).flatten(2)  # head, feature in, gate and feature out
-        bias = self.bias.view(N_GATES, self.n_heads, self.size).transpose(0, 1).flatten(1).unsqueeze(1)
+        weight = self.input_weight.permute(1, 2, 0, 3).flatten(2).to(x.dtype)  # head, feature in, gate and feature out
+        bias = self.bias.to(x.dtype).view(N_GATES, self.n_heads, self.size).transpose(0, 1).flatten(1).unsqueeze(1)
         raw = torch.baddbmm(bias, heads, weight).view(self.n_heads, n_steps, n_rows, N_GATES, self.size)
         return raw.permute(1, 3, 0, 2, 4).contiguous()
 
@@ -143,7 +145,8 @@ def recur(
     raw
         What the inputs give every gate, ``(step, gate, head, batch, feature)``; the gates in the order ``i f z o``.
     weight
-        What the hidden state gives them, ``(gate, head, feature in, feature out)``.
+        What the hidden state gives them, ``(gate, head, feature in, feature out)``. Where no gradient is taken it may
+        have another dtype than ``raw``; its products are then computed in that.
     state
         Before the first step. Gradients do not reach it, nor leave through the state that is returned.
     fresh
@@ -197,8 +200,12 @@ class _Memory:
 
     def read(self, raw: Tensor, matrices: Tensor, gates: Tensor) -> None:
         """``gates`` (gate, head, batch, feature) become ``raw`` plus what the hidden state gives."""
-        heads = self.hidden.expand(N_GATES, *self.hidden.shape).flatten(0, 1)
-        torch.baddbmm(raw.flatten(0, 1), heads, matrices, out=gates.view(-1, *gates.shape[2:]))
+        heads = self.hidden.to(matrices.dtype).expand(N_GATES, *self.hidden.shape).flatten(0, 1)
+        raw, gates = raw.flatten(0, 1), gates.view(-1, *gates.shape[2:])
+        if matrices.dtype == raw.dtype:
+            torch.baddbmm(raw, heads, matrices, out=gates)
+        else:
+            torch.add(raw, torch.bmm(heads, matrices), out=gates)
 
     def advance(self, gates: Tensor, hidden: Tensor, closing: Tensor | None = None) -> None:
         """One step; see :func:`_advance`."""
