@@ -147,6 +147,7 @@ def model_card(
     runs = "\n".join(
         f"| {i} | {run['windows']:,} | {run['seconds'] / 60:.0f} | {run['settings']['peak']}"
         f" | {run['settings']['decay_share']:.2f} | {run['settings']['synthetic_share']:.2f}"
+        f" | {run['settings'].get('fed_back_share', 0):.2f}"
         f" | {run['settings']['batch_size']:,} | {run.get('hardware', 'two CPU cores')} |"
         for i, run in enumerate(provenance["runs"], start=1)
     )
@@ -204,10 +205,11 @@ Written by `benchmarks/release.py` from the checkpoint's own provenance and the 
 
 {windows} windows in {minutes} minutes (bfloat16 autocast or float32, AdamW), pinball loss at 13 levels in scaled units.
 Each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of the real
-ones at a coarser resolution; where they were drawn on a GPU, a fifth is modulated, a tenth mixed, a twentieth capped.
+ones at a coarser resolution; where they were drawn on a GPU, a fifth is modulated, a tenth mixed, a twentieth capped. In
+the fed-back share the newest steps are the model's own forecast.
 
-| run | windows | minutes | peak rate | decaying share | synthetic share | batch | hardware |
-|---|---|---|---|---|---|---|---|
+| run | windows | minutes | peak rate | decaying share | synthetic share | fed-back share | batch | hardware |
+|---|---|---|---|---|---|---|---|---|
 {runs}
 {averaged}
 ## Accuracy
