@@ -205,8 +205,8 @@ Written by `benchmarks/release.py` from the checkpoint's own provenance and the 
 
 {windows} windows in {minutes} minutes (bfloat16 autocast or float32, AdamW), pinball loss at 13 levels in scaled units.
 Each window is synthetic or real with the share below, of random context length, one in ten with gaps, half of the real
-ones at a coarser resolution; where they were drawn on a GPU, a fifth is modulated, a tenth mixed, a twentieth capped. In
-the fed-back share the newest steps are the model's own forecast.
+ones at a coarser resolution; where they were drawn on a GPU, a fifth is modulated, a tenth mixed, a twentieth capped.
+In the fed-back share the newest steps are the model's own forecast.
 
 | run | windows | minutes | peak rate | decaying share | synthetic share | fed-back share | batch | hardware |
 |---|---|---|---|---|---|---|---|---|

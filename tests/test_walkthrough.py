@@ -70,6 +70,7 @@ def rolled(module, padded) -> np.ndarray:
         context_length=module.context_length,
         levels=module.levels,
         paths=rollout.FIVE_PATHS,
+        fed_back_weight=module.config.fed_back_weight,
     )
 
 

@@ -108,9 +108,11 @@ class Configuration:
         name = f"ttm-{self.model_size}"
         if name in bundled_names():
             pretrained = load_checkpoint(name)
-            free = {field: getattr(wanted, field) for field in WITHOUT_WEIGHTS}
-            if isinstance(pretrained.config, TTMConfig) and replace(pretrained.config, **free) == wanted:
-                return replace(pretrained, config=wanted)
+            assert isinstance(pretrained.config, TTMConfig)  # as the name says
+            marked = replace(wanted, fed_back_weight=pretrained.config.fed_back_weight)  # of training, not of the size
+            free = {field: getattr(marked, field) for field in WITHOUT_WEIGHTS}
+            if replace(pretrained.config, **free) == marked:
+                return replace(pretrained, config=marked)
         return self._untrained(replace(wanted, prediction_length=self.horizon_len))
 
     def _untrained(self, architecture: TTMConfig) -> Checkpoint:
