@@ -150,7 +150,7 @@ class TTMConfig(FrozenConfig):
 
     @classmethod
     def tiny(cls) -> TTMConfig:
-        """Under a million parameters with the quantile head: the architecture of the bundled weights."""
+        """Under a million parameters with the quantile head: the bundled weights, but for their ``fed_back_weight``."""
         return cls(
             context_length=4096,
             views=(1, 4, 16),
