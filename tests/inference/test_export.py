@@ -81,6 +81,16 @@ def test_when_a_model_is_exported_then_another_engine_forecasts_the_same(exporte
     assert difference(forecast_series(runner, histories, 20, **asked), expected) < F32
 
 
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if config.levels])
+def test_when_flags_are_given_as_booleans_then_one_pass_takes_them(exported, name):
+    checkpoint, path = exported[name]
+    config = checkpoint.config
+    context = torch.randn(2, config.n_channels if config.is_fixed else 1, config.context_length)
+    observed = torch.rand_like(context) > 0.2
+    expected = checkpoint.build()(context, observed).quantiles.detach().numpy()
+    assert difference(open_exported(path).one_pass(context.numpy(), observed.numpy()), expected) < F32
+
+
 def test_when_readings_are_chosen_with_an_exported_model_then_they_are_those_of_torch(exported):
     checkpoint, path = exported["ours"]
     runner, histories = open_exported(path), [np.sin(np.arange(60.0)), np.arange(40.0)]

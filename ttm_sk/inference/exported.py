@@ -50,7 +50,7 @@ class ExportedRunner:
             )
         if not isinstance(header.get("outline"), Mapping):
             raise CheckpointError("the header of the exported model holds no outline; export it again: ttm-sk export")
-        self.one_pass, self.header = one_pass, header
+        self._engine, self.header = one_pass, header
         self.outline = Outline.from_dict(header["outline"])
 
     def step(self, *, batch_size: int, resolution: int | None = None, horizon: int | None = None) -> Step:
@@ -91,8 +91,12 @@ class ExportedRunner:
         before = ((0, 0), (0, 0), (max(0, length - context.shape[-1]), 0))
         context = np.pad(context[..., -length:], before).astype(np.float32, copy=False)
         observed = np.pad(observed[..., -length:], before, constant_values=self.outline.pads_count)
+        return self.one_pass(context, observed)
+
+    def one_pass(self, context: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """One call of the engine: ``(batch, channel, context_length)``, float32 and flags, to quantiles."""
         flags = observed.astype(bool if self.outline.fed_back_weight == 1 else np.float32, copy=False)
-        return self.one_pass(np.ascontiguousarray(context), np.ascontiguousarray(flags))
+        return self._engine(np.ascontiguousarray(context), np.ascontiguousarray(flags))
 
 
 def open_exported(
