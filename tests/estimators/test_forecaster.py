@@ -161,6 +161,17 @@ def test_when_time_is_of_any_kind_then_stamps_go_on_and_values_do_not_depend_on_
     close(forecast, small().fit(wave().iloc[:50]).predict(fh=[1, 4, 10]))
 
 
+@pytest.mark.parametrize("steps", [range(1, 8), range(3, 9), [1], [2, 5, 6]])
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES.keys())
+def test_when_steps_become_stamps_then_they_are_those_of_sktime(index, steps):
+    y = wave(index).iloc[:50]
+    fitted = small().fit(y)
+    expected = ForecastingHorizon(steps, freq=fitted._cutoff).to_absolute(fitted.cutoff).to_pandas()
+    found = fitted.predict(fh=steps).index
+    pd.testing.assert_index_equal(found, expected, exact="equiv", check_names=False)
+    assert getattr(expected, "freq", None) in (None, getattr(found, "freq", None))
+
+
 @pytest.mark.parametrize(
     "kind", ["range", "integers", "months", "two months", "dates D", "dates ME", "dates with a zone"]
 )

@@ -174,8 +174,7 @@ def from_forecast(
     """
     values = np.concatenate(forecast)
     if panel.instances is None:
-        times = pd.Index(fh.to_absolute(panel.end(0)).to_pandas())
-        return pd.DataFrame(values, index=times.rename(panel.names[0]), columns=columns)
+        return pd.DataFrame(values, index=_stamps_of_one(fh, panel).rename(panel.names[0]), columns=columns)
     row = np.repeat(np.arange(len(panel.histories)), len(fh))
     upper = panel.instances[row]
     levels = [upper.get_level_values(level) for level in range(upper.nlevels)]
@@ -367,6 +366,17 @@ def _future(steps: np.ndarray, panel: Panel, i: int) -> np.ndarray:
             " ask for steps from 1"
         )
     return steps
+
+
+def _stamps_of_one(fh: ForecastingHorizon, panel: Panel) -> pd.Index:
+    """The time stamps of the only instance; dates at once: sktime's adding step by step was half of a forecast."""
+    steps = fh.to_pandas()
+    if fh.is_relative and pd.api.types.is_integer_dtype(steps.dtype) and isinstance(panel.ends, pd.DatetimeIndex):
+        first, last = int(steps[0]), int(steps[-1])
+        grid = pd.date_range(panel.ends[0], periods=last + 1, freq=panel.frequencies[0]).as_unit(panel.ends.unit)
+        if grid[0] == panel.ends[0]:
+            return grid[first:] if last - first == len(steps) - 1 else grid[steps]
+    return pd.Index(fh.to_absolute(panel.end(0)).to_pandas())
 
 
 def _future_stamps(fh: ForecastingHorizon, panel: Panel) -> pd.Index:
