@@ -181,20 +181,16 @@ def measure_warm(rounds: int) -> list[dict[str, object]]:
 
 
 def measure_start(rounds: int) -> list[dict[str, object]]:
-    """Milliseconds of imports in fresh processes, less those of the interpreter; the least of the rounds."""
-    empty = min(_fresh("pass") for _ in range(rounds))
-    return [
-        {"import": name, "ms": 1e3 * (min(_fresh(code) for _ in range(rounds)) - empty)}
-        for name, code in IMPORTS.items()
-    ]
+    """Milliseconds of imports in fresh processes, in turn, less those of the interpreter; the least of the rounds."""
+    calls = {name: lambda c=code: _fresh(c) for name, code in {"nothing": "pass", **IMPORTS}.items()}
+    least = {name: min(seconds) for name, seconds in interleaved(calls, rounds=rounds).items()}
+    return [{"import": name, "ms": 1e3 * (least[name] - least["nothing"])} for name in IMPORTS]
 
 
-def _fresh(code: str) -> float:
-    began = time.perf_counter()
+def _fresh(code: str) -> None:
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     )
-    return time.perf_counter() - began
 
 
 def conditions(threads: list[int]) -> dict[str, object]:
