@@ -1,0 +1,180 @@
+"""What each choice of the bundled architecture and its training buys: short runs from random weights, one choice undone.
+
+``python benchmarks/pretraining/ablate.py train CORPUS --out OUT`` trains every variant with several seeds, as many at a
+time as ``--processes`` says, and writes a checkpoint and a line of ``runs.csv`` for each. CORPUS is a corpus folder or
+what ``on_gpu.py pack`` made of one. ``python benchmarks/pretraining/ablate.py measure OUT --storage STORAGE`` scores
+the checkpoints on GIFT-Eval's tasks in STORAGE, one pass each, and writes ``ablations.csv`` beside this script;
+``python benchmarks/pretraining/ablate.py page`` makes the table of ``docs/ablations.md`` of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from on_gpu import CLASSES, unpack
+
+from ttm_sk import TTMConfig
+from ttm_sk.checkpoints.store import save_checkpoint
+from ttm_sk.data.corpora import Corpus, read_corpus
+from ttm_sk.training.loop import LoopSettings
+from ttm_sk.training.pretrain import PretrainSettings, pretrain
+
+# name: (what is another than in TTMConfig.tiny(), what is another in the settings)
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "as bundled": ({}, {}),
+    "one view, 512 steps": ({"views": (1,), "context_length": 512}, {}),
+    "two views, 2,048 steps": ({"views": (1, 4), "context_length": 2048}, {}),
+    "no templates of the cycle": ({"n_templates": 0, "cycle_width": 0}, {}),
+    "no single cycles": ({"cycle_width": 0}, {}),
+    "standardised instead of asinh": ({"scaling": "std"}, {}),
+    "no flags for missing steps": ({"with_flags": False}, {}),
+    "softmax gates": ({"gate": "softmax", "width": 176}, {}),
+    "192 steps a pass": ({"prediction_length": 192, "head_width": 64}, {}),
+    "three layers, narrower": ({"n_layers": 3, "width": 160}, {}),
+    "one layer, wider": ({"n_layers": 1, "width": 256}, {}),
+    "narrower head, wider trunk": ({"head_width": 64, "width": 208}, {}),
+    "synthetic series only": ({}, {"synthetic_share": 1.0}),
+    "real series only": ({}, {"synthetic_share": 0.0}),
+    "fed-back windows, marked": ({}, {"fed_back_share": 0.3, "fed_back_weight": 0.5}),
+    "fed-back windows, not marked": ({}, {"fed_back_share": 0.3}),
+}
+FIELDS = ("variant", "seed", "parameters", "windows", "seconds", "validation_loss", "hardware")
+RESULTS = Path(__file__).parent / "ablations.csv"
+PAGE = Path(__file__).parents[2] / "docs" / "ablations.md"
+START, END = "<!-- ablations:start -->", "<!-- ablations:end -->"
+HELD_BACK = 0.05  # of the corpus, by series and by time
+
+_corpus: Corpus | None = None  # of this process and of those forked from it
+
+
+def main() -> None:
+    """Train, measure or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("train")
+    command.add_argument("corpus", type=Path)
+    command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--windows", type=int, default=1_000_000)
+    command.add_argument("--batch", type=int, default=1024)
+    command.add_argument("--peak", type=float, default=2e-3)
+    command.add_argument("--seeds", type=int, default=2)
+    command.add_argument("--processes", type=int, default=1)
+    command.add_argument("--time-limit", type=float, help="seconds after which no further run begins")
+    command.add_argument("--device", default="auto")
+    command = commands.add_parser("measure")
+    command.add_argument("out", type=Path)
+    command.add_argument("--storage", type=Path, required=True)
+    commands.add_parser("page")
+    options = parser.parse_args()
+    if options.command == "train":
+        train(options)
+    elif options.command == "measure":
+        measure(options.out, options.storage)
+    else:
+        write_page()
+
+
+def train(options: argparse.Namespace) -> None:
+    """Every variant with every seed, the first seed of all before the second."""
+    global _corpus
+    is_packed = (options.corpus / "high.xz").exists()
+    _corpus = unpack(options.corpus) if is_packed else read_corpus(options.corpus, licence_classes=CLASSES)
+    options.out.mkdir(parents=True, exist_ok=True)
+    deadline = time.time() + (options.time_limit or float("inf"))
+    jobs = [(name, seed, options, deadline) for seed in range(options.seeds) for name in VARIANTS]
+    fork = multiprocessing.get_context("fork")  # so that the corpus is there once
+    with ProcessPoolExecutor(options.processes, mp_context=fork) as pool, (options.out / "runs.csv").open("w") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        for job in as_completed([pool.submit(_trained, *job) for job in jobs]):
+            row = job.result()
+            if row is not None:
+                writer.writerow(row)
+                file.flush()
+                print(*row.values(), flush=True)
+
+
+def _trained(name: str, seed: int, options: argparse.Namespace, deadline: float) -> dict[str, Any] | None:
+    if time.time() > deadline:
+        return None
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.processes))
+    changes, others = VARIANTS[name]
+    settings = PretrainSettings(
+        n_windows=options.windows,
+        batch_size=options.batch,
+        peak=options.peak,
+        warmup_share=0.05,
+        decay_share=0.5,
+        validation_share=HELD_BACK,
+        seed=seed,
+    )
+    loop = LoopSettings(is_bfloat16=True, average=0.99)
+    config = replace(TTMConfig.tiny(), **changes)
+    checkpoint = pretrain(
+        config, _corpus, settings=replace(settings, **others), loop=loop, device=options.device, is_quiet=True
+    )
+    save_checkpoint(checkpoint, options.out / f"{_stem(name, seed)}.safetensors")
+    run = checkpoint.provenance["runs"][-1]
+    n_parameters = sum(value.numel() for value in checkpoint.weights.values())
+    shown = {"windows": run["windows"], "seconds": run["seconds"], "hardware": run["hardware"]}
+    return {
+        "variant": name,
+        "seed": seed,
+        "parameters": n_parameters,
+        **shown,
+        "validation_loss": round(run["validation_loss"], 5),
+    }
+
+
+def _stem(name: str, seed: int) -> str:
+    return f"{name.replace(' ', '-').replace(',', '')}.{seed}"
+
+
+def measure(out: Path, storage: Path) -> None:
+    """One pass of every checkpoint over the tasks; what was scored before is kept."""
+    from ttm_sk.cli import main as ttm_sk  # not on a machine that has torch alone
+    from ttm_sk.evaluation.leaderboard import compare_models, read_results
+
+    with (out / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        stem = _stem(row["variant"], int(row["seed"]))
+        folder = out / stem
+        chosen = ["--model", f"{folder}.safetensors", "--effort", "plain", "--storage", str(storage)]
+        if code := ttm_sk(["gift-eval", "run", *chosen, "--output", str(folder)]):
+            raise SystemExit(code)
+        scores = compare_models(read_results(folder), models=()).iloc[0]
+        row |= {"MASE": f"{scores['MASE']:.4f}", "CRPS": f"{scores['CRPS']:.4f}"}
+    rows.sort(key=lambda row: (list(VARIANTS).index(row["variant"]), int(row["seed"])))
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_page() -> None:
+    """Put the table between the marks of the page."""
+    with RESULTS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| choice undone | parameters | seeds | MASE | CRPS | validation loss |", "|---" * 6 + "|"]
+    for name in dict.fromkeys(row["variant"] for row in rows):
+        runs = [row for row in rows if row["variant"] == name]
+        shown = [" / ".join(f"{float(run[score]):.3f}" for run in runs) for score in ("MASE", "CRPS")]
+        loss = " / ".join(f"{float(run['validation_loss']):.4f}" for run in runs)
+        lines.append(f"| {name} | {int(runs[0]['parameters']):,} | {len(runs)} | {shown[0]} | {shown[1]} | {loss} |")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
+    table = "\n".join(lines)
+    PAGE.write_text(f"{before}{START}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
