@@ -1,4 +1,4 @@
-"""The built documentation on a desk and on a phone: what is too wide, broken, without a description, dead or from elsewhere.
+"""The built documentation on a desk and on a phone: what is too wide, broken, not described, dead or from elsewhere.
 
 python benchmarks/browser/site.py SITE --pictures FOLDER [--pages tutorial own-csv] [--widths 1280 390]
 
@@ -57,7 +57,7 @@ def looked_at(page: Page, home: str, name: str, picture: Path) -> tuple[dict[str
     outside: list[str] = []
     page.on("request", lambda request: request.url.startswith((home, "data:")) or outside.append(request.url))
     page.goto(f"{home}/{name}/" if name else f"{home}/", wait_until="load")
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(600)  # the contents fade in
     found = page.evaluate(LOOK) | {"from elsewhere": outside}
     page.screenshot(path=picture, full_page=True)
     return {what: value for what, value in found.items() if value}, page.evaluate(LINKS)

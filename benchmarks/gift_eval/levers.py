@@ -84,7 +84,10 @@ def measured(options: argparse.Namespace, name: str, effort: str, changes: Seque
     for term in ("short", "medium", "long"):
         part = own[[task.endswith(f"/{term}") for task in own.index.get_level_values("task")]]
         shown[f"CRPS, {term}"] = compare_models(part, models=()).iloc[0]["CRPS"]
-    return {**{key: f"{value:.4f}" for key, value in shown.items()}, "seconds": f"{read_costs(folder).seconds.sum():.0f}"}
+    return {
+        **{key: f"{value:.4f}" for key, value in shown.items()},
+        "seconds": f"{read_costs(folder).seconds.sum():.0f}",
+    }
 
 
 def write_table(rows: Sequence[dict[str, str]]) -> None:
