@@ -57,7 +57,7 @@ def looked_at(page: Page, home: str, name: str, picture: Path) -> tuple[dict[str
     outside: list[str] = []
     page.on("request", lambda request: request.url.startswith((home, "data:")) or outside.append(request.url))
     page.goto(f"{home}/{name}/" if name else f"{home}/", wait_until="load")
-    page.wait_for_timeout(600)  # the contents fade in
+    page.wait_for_timeout(600)
     found = page.evaluate(LOOK) | {"from elsewhere": outside}
     page.screenshot(path=picture, full_page=True)
     return {what: value for what, value in found.items() if value}, page.evaluate(LINKS)
@@ -77,7 +77,9 @@ def is_there(site: Path, link: str) -> bool:
 def look(browser: Browser, site: Path, home: str, pages: list[str], widths: list[int], pictures: Path) -> int:
     n_wrong, links = 0, {}
     for width in widths:
-        context = browser.new_context(viewport={"width": width, "height": 844 if width < 500 else 900})
+        context = browser.new_context(
+            viewport={"width": width, "height": 844 if width < 500 else 900}, reduced_motion="reduce"
+        )
         for name in pages:
             page = context.new_page()
             picture = pictures / f"{(name or 'home').replace('/', '_')}-{width}.png"
