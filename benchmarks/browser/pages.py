@@ -1,6 +1,6 @@
 """The built documentation on a desk and on a phone: what is too wide, broken, not described, dead or from elsewhere.
 
-python benchmarks/browser/site.py SITE --pictures FOLDER [--pages tutorial own-csv] [--widths 1280 390]
+python benchmarks/browser/pages.py SITE --pictures FOLDER [--pages tutorial own-csv] [--widths 1280 390]
 
 A line for every page and width, a picture of each; what is wrong with it behind the line, and 1 as the exit code.
 """
