@@ -1,4 +1,4 @@
-"""What each choice of the bundled architecture and its training buys: short runs from random weights, one choice undone.
+"""What each choice of the bundled architecture and its training buys: short runs from random weights, one undone.
 
 ``python benchmarks/pretraining/ablate.py train CORPUS --out OUT`` trains every variant with several seeds, as many at a
 time as ``--processes`` says, and writes a checkpoint and a line of ``runs.csv`` for each. CORPUS is a corpus folder or
