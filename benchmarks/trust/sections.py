@@ -96,20 +96,25 @@ def _engine_row(row: Found) -> list[Any]:
     return [name, f"{row['series']:,}", _yes(row["worker_killed"]), *counts, f"{row['largest_difference']:g}"]
 
 
+LOADS: dict[str, Callable[[Found], list[str]]] = {
+    "together": lambda both: [
+        f"{both['threads']} threads in {both['processes']} processes, {both['forecasts']} forecasts",
+        f"the bits of serial ones: {_yes(both['identical'])}",
+    ],
+    "hours": lambda hours: [
+        f"{hours['minutes']:g} minutes, {hours['forecasts']:,} forecasts",
+        f"{hours['early_mb']} MB after a tenth of it, {hours['late_mb']} MB at the end",
+    ],
+    "long": lambda long: [f"a series of {long['size']:,} points", f"{long['seconds']} s, peak {long['peak_mb']:,} MB"],
+    "panel": lambda panel: [
+        f"a panel of {panel['size']:,} series",
+        f"{panel['seconds']} s, peak {panel['peak_mb']:,} MB",
+    ],
+}
+
+
 def load(found: Found) -> str:
-    both, hours, long, panel = (found[name] for name in ("together", "hours", "long", "panel"))
-    rows = [
-        [
-            f"{both['threads']} threads in {both['processes']} processes, {both['forecasts']} forecasts",
-            f"the bits of serial ones: {_yes(both['identical'])}",
-        ],
-        [
-            f"{hours['minutes']:g} minutes, {hours['forecasts']:,} forecasts",
-            f"{hours['early_mb']} MB after a tenth of it, {hours['late_mb']} MB at the end",
-        ],
-        [f"a series of {long['size']:,} points", f"{long['seconds']} s, peak {long['peak_mb']:,} MB"],
-        [f"a panel of {panel['size']:,} series", f"{panel['seconds']} s, peak {panel['peak_mb']:,} MB"],
-    ]
+    rows = [row(found[part]) for part, row in LOADS.items() if found.get(part)]
     return f"## Load\n\n{table(['load', 'what it gave'], rows)}"
 
 
