@@ -23,8 +23,8 @@ def bad_input(found: Found) -> str:
     return (
         f"## Bad input\n\n{len(found['causes'])} causes were tried in {found['seconds']} seconds; {bare} gave an error"
         f" that does not say what was found and what to do. {n_contract} give the error that sktime's, skorch's or"
-        " scikit-learn's contract demands, in its words, all others one of `ttm_sk.errors`"
-        " ([what each says](trust-errors.md)).\n\n"
+        " scikit-learn's contract demands, in its words, all others one of `ttm_sk.errors`, or the line of a command or"
+        " the problem on the page that says it ([what each says](trust-errors.md)).\n\n"
         f"{table(['part', 'causes'], rows)}"
     )
 
