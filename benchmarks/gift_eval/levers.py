@@ -1,7 +1,8 @@
 """What each part of ``effort="fast"`` and ``"best"`` buys: GIFT-Eval's tasks with one lever at a time.
 
 ``python benchmarks/gift_eval/levers.py --storage STORAGE --output FOLDER`` forecasts the tasks in STORAGE with each
-(FOLDER keeps what is done), writes ``results/levers.csv`` and the table of ``docs/ablations.md``.
+(FOLDER keeps what is done; whole efforts are those that ``measure.py`` has left in ``results``), writes
+``results/levers.csv`` and the table of ``docs/ablations.md``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ttm_sk.evaluation.leaderboard import compare_models, read_costs, read_resul
 from ttm_sk.inference import forecasting, resolution, rollout
 from ttm_sk.inference.readings import AS_IT_IS, Reading
 
-RESULTS = Path(__file__).parent / "results" / "levers.csv"
+RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "ablations.md"
 START, END = "<!-- levers:start -->", "<!-- levers:end -->"
 NO_SYMMETRY = (forecasting, "sign_symmetric", lambda step: step)
@@ -56,13 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storage", type=Path, required=True, help="the benchmark's data sets")
     parser.add_argument("--output", type=Path, required=True, help="a folder for the runs")
-    parser.add_argument("--model", default="ttm-tiny")
     options = parser.parse_args()
     rows = [
         {"lever": name, **measured(options, f"lever-{number}", effort, changes)}
         for number, (name, (effort, changes)) in enumerate(LEVERS.items())
     ]
-    with RESULTS.open("w", newline="") as file:
+    with (RESULTS / "levers.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
@@ -71,12 +71,12 @@ def main() -> None:
 
 def measured(options: argparse.Namespace, name: str, effort: str, changes: Sequence[tuple[Any, str, Any]]) -> dict:
     """The scores of one lever over all tasks, and by term."""
-    folder = options.output / name
-    chosen = ["--storage", str(options.storage), "--model", options.model, "--effort", effort]
+    folder = options.output / name if changes else RESULTS / f"ttm-tiny-{effort}"
+    chosen = ["--storage", str(options.storage), "--effort", effort, "--output", str(folder)]
     with ExitStack() as stack:
         for place, attribute, value in changes:
             stack.enter_context(patch.object(place, attribute, value))
-        if code := ttm_sk(["gift-eval", "run", *chosen, "--name", name, "--output", str(folder)]):
+        if changes and (code := ttm_sk(["gift-eval", "run", *chosen, "--name", name])):
             raise SystemExit(code)
     own = read_results(folder)
     scores = compare_models(own, models=()).iloc[0]
@@ -84,7 +84,10 @@ def measured(options: argparse.Namespace, name: str, effort: str, changes: Seque
     for term in ("short", "medium", "long"):
         part = own[[task.endswith(f"/{term}") for task in own.index.get_level_values("task")]]
         shown[f"CRPS, {term}"] = compare_models(part, models=()).iloc[0]["CRPS"]
-    return {**{key: f"{value:.4f}" for key, value in shown.items()}, "seconds": f"{read_costs(folder).seconds.sum():.0f}"}
+    return {
+        **{key: f"{value:.4f}" for key, value in shown.items()},
+        "seconds": f"{read_costs(folder).seconds.sum():.0f}",
+    }
 
 
 def write_table(rows: Sequence[dict[str, str]]) -> None:

@@ -14,7 +14,7 @@ from strategies import random_module, small_config
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.inference.export import FORMATS, cached_export, export_checkpoint
-from ttm_sk.inference.exported import HEADER_KEY, open_exported
+from ttm_sk.inference.exported import HEADER_KEY, ROWS_AT_ONCE, open_exported
 from ttm_sk.inference.forecasting import forecast_series, select_readings
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.models.ttm_r3 import TTMR3, TTMR3Config
@@ -89,6 +89,18 @@ def test_when_flags_are_given_as_booleans_then_one_pass_takes_them(exported, nam
     observed = torch.rand_like(context) > 0.2
     expected = checkpoint.build()(context, observed).quantiles.detach().numpy()
     assert difference(open_exported(path).one_pass(context.numpy(), observed.numpy()), expected) < F32
+
+
+def test_when_there_are_many_rows_then_the_engine_gets_some_at_a_time_and_all_come_back(exported):
+    checkpoint, path = exported["ours"]
+    runner, sizes = open_exported(path), []
+    engine = runner._engine
+    runner._engine = lambda context, observed: (sizes.append(len(context)), engine(context, observed))[1]
+    context = torch.randn(2 * ROWS_AT_ONCE + 3, 1, checkpoint.config.context_length)
+    observed = torch.ones_like(context, dtype=torch.bool)
+    expected = checkpoint.build()(context, observed).quantiles.detach().numpy()
+    assert difference(runner.one_pass(context.numpy(), observed.numpy()), expected) < F32
+    assert sizes == [ROWS_AT_ONCE, ROWS_AT_ONCE, 3]
 
 
 def test_when_readings_are_chosen_with_an_exported_model_then_they_are_those_of_torch(exported):

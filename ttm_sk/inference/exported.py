@@ -14,12 +14,22 @@ from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.inference.rollout import Step
 from ttm_sk.inference.runner import Outline
 
-__all__ = ["ENGINES", "FORMAT_VERSION", "HEADER_KEY", "KIND", "ExportedRunner", "n_threads_asked", "open_exported"]
+__all__ = [
+    "ENGINES",
+    "FORMAT_VERSION",
+    "HEADER_KEY",
+    "KIND",
+    "ROWS_AT_ONCE",
+    "ExportedRunner",
+    "n_threads_asked",
+    "open_exported",
+]
 
 ENGINES = ("onnx", "openvino")
 HEADER_KEY = "ttm_sk"  # of the file's metadata, where the header stands as JSON
 KIND = "exported model"
 FORMAT_VERSION = 1
+ROWS_AT_ONCE = 128  # what more of them make on the way leaves the processor's caches: a fifth slower
 
 # context float32 and observed bool, (batch, channel, context_length) -> (batch, channel, prediction_length, quantile)
 Pass = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -94,9 +104,13 @@ class ExportedRunner:
         return self.one_pass(context, observed)
 
     def one_pass(self, context: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        """One call of the engine: ``(batch, channel, context_length)``, float32 and flags, to quantiles."""
+        """The engine's answer: ``(batch, channel, context_length)``, float32 and flags, to quantiles."""
         flags = observed.astype(bool if self.outline.fed_back_weight == 1 else np.float32, copy=False)
-        return self._engine(np.ascontiguousarray(context), np.ascontiguousarray(flags))
+        parts = [
+            self._engine(np.ascontiguousarray(context[rows]), np.ascontiguousarray(flags[rows]))
+            for rows in (slice(i, i + ROWS_AT_ONCE) for i in range(0, max(1, len(context)), ROWS_AT_ONCE))
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def open_exported(
