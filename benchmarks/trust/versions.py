@@ -101,8 +101,11 @@ def _listed(name: str, python: str) -> list[str]:
     return json.loads(_pip(*command).stdout)["versions"]
 
 
-def _pip(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "pip", *map(str, arguments)], capture_output=True, text=True)
+def _pip(*arguments: str | Path, constraint: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """pip with these constraints, instead of those that the machine may have."""
+    command = [sys.executable, "-m", "pip", *map(str, arguments)]
+    wishes = {} if constraint is None else {"PIP_CONSTRAINT": str(constraint)}
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **wishes})
 
 
 def _resolve(python: str, wheel: Path, wish: dict[str, str], bounds: dict[str, str]) -> dict[str, Any]:
@@ -112,8 +115,8 @@ def _resolve(python: str, wheel: Path, wish: dict[str, str], bounds: dict[str, s
         path = interpreter(python)
         before = ["--python", path] if path else []
         target = [] if path else ["--python-version", python, "--target", Path(name, "target")]
-        options = ["--dry-run", "--ignore-installed", "--quiet", "--report", report, *BINARY, *target, "-c", wishes]
-        done = _pip(*before, "install", *options, wheel)
+        options = ["--dry-run", "--ignore-installed", "--quiet", "--report", report, *BINARY, *target]
+        done = _pip(*before, "install", *options, wheel, constraint=wishes)
         if done.returncode:
             return {"versions": {}, "failed": done.stderr.strip().splitlines()[-1]}
         installed = json.loads(report.read_text())["install"]
