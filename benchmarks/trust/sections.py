@@ -31,7 +31,14 @@ def bad_input(found: Found) -> str:
 
 def fuzz(found: Found) -> str:
     rows = [
-        [row["target"], row["minutes"], f"{row['executions']:,}", row["edges"], len(row["findings"])]
+        [
+            row["target"],
+            row["minutes"],
+            row.get("core_minutes", ""),
+            f"{row['executions']:,}",
+            row["edges"],
+            len(row["findings"]),
+        ]
         for row in found["targets"]
     ]
     n_findings = sum(row[-1] for row in rows)
@@ -40,7 +47,7 @@ def fuzz(found: Found) -> str:
         "## Hostile files\n\nReaders, and the page of `ttm-sk app` (files sent to it; whole requests), under a"
         " coverage-guided fuzzer (atheris); a finding is any error but one of `ttm_sk.errors`, a status of 500, or a"
         f" crash. Findings in this run: {n_findings}.\n\n"
-        f"{table(['reader', 'minutes', 'executions', 'edges', 'findings'], rows)}{listed}"
+        f"{table(['reader', 'minutes', 'of a core', 'executions', 'edges', 'findings'], rows)}{listed}"
     )
 
 
@@ -102,7 +109,8 @@ LOADS: dict[str, Callable[[Found], list[str]]] = {
         f"the bits of serial ones: {_yes(both['identical'])}",
     ],
     "hours": lambda hours: [
-        f"{hours['minutes']:g} minutes, {hours['forecasts']:,} forecasts",
+        f"{hours['minutes']:g} minutes ({hours.get('core_minutes', hours['minutes']):g} of a core), {hours['forecasts']:,}"
+        " forecasts",
         f"{hours['early_mb']} MB after a tenth of it, {hours['late_mb']} MB at the end",
     ],
     "long": lambda long: [f"a series of {long['size']:,} points", f"{long['seconds']} s, peak {long['peak_mb']:,} MB"],
