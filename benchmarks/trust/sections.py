@@ -103,14 +103,17 @@ def _engine_row(row: Found) -> list[Any]:
     return [name, f"{row['series']:,}", _yes(row["worker_killed"]), *counts, f"{row['largest_difference']:g}"]
 
 
+def _core(row: Found) -> str:
+    return f" ({row['core_minutes']:g} of a core)" if "core_minutes" in row else ""
+
+
 LOADS: dict[str, Callable[[Found], list[str]]] = {
     "together": lambda both: [
         f"{both['threads']} threads in {both['processes']} processes, {both['forecasts']} forecasts",
         f"the bits of serial ones: {_yes(both['identical'])}",
     ],
     "hours": lambda hours: [
-        f"{hours['minutes']:g} minutes ({hours.get('core_minutes', hours['minutes']):g} of a core), {hours['forecasts']:,}"
-        " forecasts",
+        f"{hours['minutes']:g} minutes{_core(hours)}, {hours['forecasts']:,} forecasts",
         f"{hours['early_mb']} MB after a tenth of it, {hours['late_mb']} MB at the end",
     ],
     "long": lambda long: [f"a series of {long['size']:,} points", f"{long['seconds']} s, peak {long['peak_mb']:,} MB"],
