@@ -4,6 +4,8 @@
 
     python benchmarks/patch_slstm/short_training.py --corpus CORPUS --ett ETTh1.csv.gz --output folder
 
+With ``--checkpoint`` weights are scored that were trained before, such as those of ``equal_seconds.py``.
+
 Held out: synthetic windows of another seed, and the last fifth of ETTh1, which no corpus of ours holds. Seasonal naive
 repeats the last period that the past shows (the last value where it shows none), of ETTh1 the last day. Scores are
 means over windows, each in units of its past, divided by those of seasonal naive on the same windows.
@@ -21,7 +23,7 @@ import pandas as pd
 import torch
 
 from ttm_sk import save_checkpoint
-from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.checkpoints.store import Checkpoint, read_checkpoint
 from ttm_sk.data.corpora import Corpus, read_corpus
 from ttm_sk.data.sampling import WindowSampler
 from ttm_sk.inference.forecasting import forecast_series
@@ -72,15 +74,17 @@ def ratios(module: torch.nn.Module, windows: list, season: int | None) -> dict[s
 
 
 def held_out_loss(module: torch.nn.Module, config: PatchSLSTMConfig) -> float:
-    sampler = recipe_of(config).sampler(config, n_steps=1, corpus=None, synthetic_share=1.0, seed=10_008)
+    options = {"n_steps": 1, "corpus": None, "synthetic_share": 1.0, "device": torch.device("cpu")}
+    sampler = recipe_of(config).sampler(config, seed=10_008, **options)
     torch.manual_seed(0)
     with torch.no_grad():
         return round(float(patch_loss(module, sampler.batch(1, 128))), 4)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--corpus", type=Path, required=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--checkpoint", type=Path, help="instead of training")
     parser.add_argument("--licence-class", nargs="+", default=["open", "copyleft package"])
     parser.add_argument("--ett", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=12_000)
@@ -88,12 +92,18 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = replace(PatchSLSTMConfig.small(), context_length=arguments.context_length)
-    corpus = read_corpus(arguments.corpus, licence_classes=arguments.licence_class)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    checkpoint = train(config, corpus, arguments.windows, arguments.output / "run.state")
-    first = pretrain(config, settings=PretrainSettings(n_windows=1, batch_size=1, peak=1e-9), is_quiet=True)
-    save_checkpoint(checkpoint, arguments.output / "slstm-small-short.safetensors")
+    if arguments.checkpoint:
+        checkpoint = read_checkpoint(arguments.checkpoint)
+    elif arguments.corpus:
+        config = replace(PatchSLSTMConfig.small(), context_length=arguments.context_length)
+        corpus = read_corpus(arguments.corpus, licence_classes=arguments.licence_class)
+        checkpoint = train(config, corpus, arguments.windows, arguments.output / "run.state")
+        save_checkpoint(checkpoint, arguments.output / "slstm-small-short.safetensors")
+    else:
+        parser.error("give a --corpus to train on, or a --checkpoint")
+    settings = PretrainSettings(n_windows=1, batch_size=1, peak=1e-9)
+    first = pretrain(checkpoint.config, settings=settings, is_quiet=True)
     report(first, checkpoint, arguments.ett, arguments.output / "short_training.json")
 
 
