@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,19 @@ def main(argv: list[str] | None = None) -> int:
         "long": lambda: alone(lambda: series_of(arguments.points)),
         "panel": lambda: alone(lambda: panel_of(arguments.series)),
     }
+    origin = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "commit": source_commit()}
     found = {part: works[part]() for part in arguments.parts}
-    record.write("load", others_of_this_commit(arguments.results) | found, folder=arguments.results)
+    marked = {part: values | origin for part, values in found.items() if values}
+    record.write("load", kept(arguments.results) | marked, folder=arguments.results)
     print(found)
     return 0 if all(is_met(part, values) for part, values in found.items()) else 1
 
 
-def others_of_this_commit(folder: Path) -> dict[str, Any]:
-    """The parts that were measured before, of the very same sources."""
-    kept = record.read("load", folder=folder) or {}
-    return {part: kept[part] for part in PARTS if part in kept and kept["commit"] == source_commit()}
+def kept(folder: Path) -> dict[str, Any]:
+    """The parts that were measured before, each with its own date and commit."""
+    before = record.read("load", folder=folder) or {}
+    origin = {name: before.get(name) for name in ("date", "commit")}
+    return {part: origin | before[part] for part in PARTS if before.get(part)}
 
 
 def is_met(part: str, values: dict[str, Any]) -> bool:

@@ -125,8 +125,12 @@ LOADS: dict[str, Callable[[Found], list[str]]] = {
 
 
 def load(found: Found) -> str:
-    rows = [row(found[part]) for part, row in LOADS.items() if found.get(part)]
-    return f"## Load\n\n{table(['load', 'what it gave'], rows)}"
+    rows = [
+        [*row(found[part]), f"`{found[part].get('commit', found['commit'])[:12]}`"]
+        for part, row in LOADS.items()
+        if found.get(part)
+    ]
+    return f"## Load\n\n{table(['load', 'what it gave', 'commit'], rows)}"
 
 
 def app_load(found: Found) -> str:

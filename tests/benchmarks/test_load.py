@@ -1,4 +1,4 @@
-"""What counts as met under load, and that only parts of the same sources stand together; `tox -e trust` loads."""
+"""What counts as met under load, and that parts that are measured apart keep their commit; `tox -e trust` loads."""
 
 from __future__ import annotations
 
@@ -31,9 +31,12 @@ def test_when_a_load_is_measured_then_growth_difference_and_failure_count(load, 
     assert load.is_met(part, values) == is_met
 
 
-def test_when_parts_are_measured_apart_then_those_of_the_same_commit_stay(load, monkeypatch, tmp_path):
-    options = ["--points", "3000", "--series", "20", "--results", str(tmp_path)]
-    assert load.main(["--parts", "long", *options]) == 0
-    assert set(load.others_of_this_commit(tmp_path)) == {"long"}
-    monkeypatch.setattr(load, "source_commit", lambda: "another")
-    assert load.others_of_this_commit(tmp_path) == {}
+def test_when_parts_are_measured_apart_then_each_keeps_its_commit(load, monkeypatch, tmp_path):
+    options = ["--points", "3000", "--results", str(tmp_path)]
+    for commit, part in (("first", "long"), ("second", "hours")):
+        monkeypatch.setattr(load, "source_commit", lambda commit=commit: commit)
+        assert load.main(["--parts", part, "--minutes", "0.001", *options]) == 0
+    assert {part: values["commit"] for part, values in load.kept(tmp_path).items()} == {
+        "hours": "second",
+        "long": "first",
+    }
