@@ -5,6 +5,7 @@
     TTMError
     ├── ConfigError        (ValueError)   an impossible model or training configuration
     ├── DataError          (ValueError)   input data that cannot be forecast or learnt from
+    │   └── PlaceError     (IndexError)   a number at which a sequence has nothing
     ├── HorizonError       (ValueError)   a forecasting horizon that cannot be met
     ├── CheckpointError    (ValueError)   a weights file that is missing, damaged or foreign
     └── MissingExtraError  (ImportError)  an optional dependency that is not installed
@@ -24,6 +25,7 @@ __all__ = [
     "HorizonError",
     "LicenceWarning",
     "MissingExtraError",
+    "PlaceError",
     "TTMError",
     "UntrainedWarning",
     "did_you_mean",
@@ -40,6 +42,10 @@ class ConfigError(TTMError, ValueError):
 
 class DataError(TTMError, ValueError):
     """Input data that cannot be forecast or learnt from."""
+
+
+class PlaceError(DataError, IndexError):
+    """A number at which a sequence has nothing; as an IndexError it also ends a loop over the sequence."""
 
 
 class HorizonError(TTMError, ValueError):

@@ -3,9 +3,10 @@
     python benchmarks/speed/million.py --engine ray --series 1000000 --output benchmarks/speed/results/million-ray.json
 
 Each partition makes its own synthetic series (60 days, a week in them) and forecasts the next seven days. The forecasts
-are written as parquet and read again: every series must be there once. The first worker to reach a partition in the
-middle ends its process as a crash would, once. Seconds, series a second, and the most memory that the process and its
-children held together, sampled twice a second.
+are written as parquet and read again: every series must be there once. The first worker to have forecast a partition in
+the middle is killed (SIGKILL) before it hands its rows over, once. Seconds, series a second, and the most memory that
+the process and its children held together, sampled twice a second. ``--compare`` then makes the same partitions one
+after the other in this process, and counts the rows that differ from them in a single bit.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -45,11 +47,12 @@ def part_of(number: int, *, n_series: int) -> pd.DataFrame:
 
 
 def forecast_part(number: int, *, n_series: int, killer: str, at: int) -> pd.DataFrame:
-    """The forecasts of one partition; whoever first comes to partition ``at`` ends its process."""
+    """The forecasts of one partition; whoever first has those of partition ``at`` is killed with them."""
+    rows = forecast_frame(part_of(number, n_series=n_series), **OPTIONS)
     if number == at and not Path(killer).exists():
         Path(killer).touch()
-        os._exit(1)
-    return forecast_frame(part_of(number, n_series=n_series), **OPTIONS)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rows
 
 
 def by_ray(work: Callable[[int], pd.DataFrame], n_parts: int, folder: Path) -> None:
@@ -85,6 +88,7 @@ def by_spark(work: Callable[[int], pd.DataFrame], n_parts: int, folder: Path) ->
                 yield work(int(number))
 
     builder = SparkSession.builder.master(f"local[{os.cpu_count()},4]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sql.session.timeZone", "UTC")
     session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
     try:
         schema = "unique_id long, ds timestamp, forecast double, `0.1` double, `0.9` double"
@@ -136,10 +140,28 @@ def check(folder: Path, n_series: int) -> dict[str, int]:
     return {"lost": int((counts < rows).sum()), "doubled": int((counts > rows).sum()), "rows": int(counts.sum())}
 
 
+def compare(folder: Path, n_series: int) -> dict[str, float]:
+    """Rows that are not those of one process, bit for bit, and by how much the numbers differ at most."""
+    found = pyarrow.dataset.dataset(str(folder), format="parquet").to_table().to_pandas()
+    found = found.sort_values(["unique_id", "ds"], ignore_index=True)
+    n_parts = -(-n_series // SERIES_A_PART)
+    parts = [forecast_frame(part_of(number, n_series=n_series), **OPTIONS) for number in range(n_parts)]
+    expected = pd.concat(parts, ignore_index=True)
+    if len(found) != len(expected):
+        return {"different": abs(len(found) - len(expected))}
+    numbers = ["forecast", "0.1", "0.9"]
+    is_same = (found[numbers].to_numpy() == expected[numbers].to_numpy()).all(axis=1)
+    is_same &= found["unique_id"].to_numpy() == expected["unique_id"].to_numpy()
+    is_same &= found["ds"].astype("datetime64[ns]").to_numpy() == expected["ds"].astype("datetime64[ns]").to_numpy()
+    largest = np.abs(found[numbers].to_numpy() - expected[numbers].to_numpy()).max()
+    return {"different": int((~is_same).sum()), "largest_difference": float(largest)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=list(ENGINES), required=True)
     parser.add_argument("--series", type=int, default=1_000_000)
+    parser.add_argument("--compare", action="store_true", help="with the forecasts of one process")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -151,6 +173,7 @@ def main() -> None:
         row = {"engine": options.engine, "series": options.series, "seconds": round(seconds, 1)}
         row |= {"series_a_second": round(options.series / seconds), "most_mb": round(most), "cores": os.cpu_count()}
         row |= check(folder, options.series) | {"worker_killed": killer.exists()}
+        row |= compare(folder, options.series) if options.compare else {}
     print(json.dumps(row))
     if options.output:
         options.output.write_text(json.dumps(row) + "\n")

@@ -41,6 +41,8 @@ def _row(cause: Cause) -> dict[str, str]:
 def _named(verdict: Verdict, cause: Cause) -> str:
     if verdict.error == "CommandError":
         return "`ttm-sk`, code 2"
+    if verdict.error == "PageError":
+        return "`ttm-sk app`, with its status"
     is_ours = verdict.error in errors.__all__
     return verdict.error if is_ours or not cause.contract else f"{verdict.error} ({cause.contract})"
 

@@ -23,15 +23,22 @@ def bad_input(found: Found) -> str:
     return (
         f"## Bad input\n\n{len(found['causes'])} causes were tried in {found['seconds']} seconds; {bare} gave an error"
         f" that does not say what was found and what to do. {n_contract} give the error that sktime's, skorch's or"
-        " scikit-learn's contract demands, in its words, all others one of `ttm_sk.errors`"
-        " ([what each says](trust-errors.md)).\n\n"
+        " scikit-learn's contract demands, in its words, all others one of `ttm_sk.errors`, or the line of a command or"
+        " the problem on the page that says it ([what each says](trust-errors.md)).\n\n"
         f"{table(['part', 'causes'], rows)}"
     )
 
 
 def fuzz(found: Found) -> str:
     rows = [
-        [row["target"], row["minutes"], f"{row['executions']:,}", row["edges"], len(row["findings"])]
+        [
+            row["target"],
+            row["minutes"],
+            row.get("core_minutes", ""),
+            f"{row['executions']:,}",
+            row["edges"],
+            len(row["findings"]),
+        ]
         for row in found["targets"]
     ]
     n_findings = sum(row[-1] for row in rows)
@@ -40,7 +47,7 @@ def fuzz(found: Found) -> str:
         "## Hostile files\n\nReaders, and the page of `ttm-sk app` (files sent to it; whole requests), under a"
         " coverage-guided fuzzer (atheris); a finding is any error but one of `ttm_sk.errors`, a status of 500, or a"
         f" crash. Findings in this run: {n_findings}.\n\n"
-        f"{table(['reader', 'minutes', 'executions', 'edges', 'findings'], rows)}{listed}"
+        f"{table(['reader', 'minutes', 'of a core', 'executions', 'edges', 'findings'], rows)}{listed}"
     )
 
 
@@ -77,21 +84,53 @@ def disk(found: Found) -> str:
     )
 
 
+def engines(found: Found) -> str:
+    rows = [_engine_row(row) for row in found["rows"]]
+    names = ["engine", "series", "worker killed", "lost", "doubled", "other rows", "largest difference"]
+    return (
+        "## A worker of a cluster engine killed\n\n`ttm_sk.distributed.forecast_frame` mapped over partitions of 5,000"
+        " series, 7 days ahead. The first worker to have forecast the partition in the middle is killed (SIGKILL)"
+        " before it hands its rows over. *Lost* and *doubled*: series. *Other rows*: those that differ in a single bit"
+        f" from the forecasts of one process.\n\n{table(names, rows)}"
+    )
+
+
+def _engine_row(row: Found) -> list[Any]:
+    if why := row.get("skipped") or row.get("failed"):
+        return [row["engine"], *[""] * 5, why.replace("|", "/")]
+    counts = [f"{row[name]:,}" for name in ("lost", "doubled", "different")]
+    name = f"{row['engine'].capitalize()} {row['version']}"
+    return [name, f"{row['series']:,}", _yes(row["worker_killed"]), *counts, f"{row['largest_difference']:g}"]
+
+
+def _core(row: Found) -> str:
+    return f" ({row['core_minutes']:g} of a core)" if "core_minutes" in row else ""
+
+
+LOADS: dict[str, Callable[[Found], list[str]]] = {
+    "together": lambda both: [
+        f"{both['threads']} threads in {both['processes']} processes, {both['forecasts']} forecasts",
+        f"the bits of serial ones: {_yes(both['identical'])}",
+    ],
+    "hours": lambda hours: [
+        f"{hours['minutes']:g} minutes{_core(hours)}, {hours['forecasts']:,} forecasts",
+        f"{hours['early_mb']} MB after a tenth of it, {hours['late_mb']} MB at the end",
+    ],
+    "long": lambda long: [f"a series of {long['size']:,} points", f"{long['seconds']} s, peak {long['peak_mb']:,} MB"],
+    "panel": lambda panel: [
+        f"a panel of {panel['size']:,} series",
+        f"{panel['seconds']} s, peak {panel['peak_mb']:,} MB",
+    ],
+}
+
+
 def load(found: Found) -> str:
-    both, hours, long, panel = (found[name] for name in ("together", "hours", "long", "panel"))
     rows = [
-        [
-            f"{both['threads']} threads in {both['processes']} processes, {both['forecasts']} forecasts",
-            f"the bits of serial ones: {_yes(both['identical'])}",
-        ],
-        [
-            f"{hours['minutes']:g} minutes, {hours['forecasts']:,} forecasts",
-            f"{hours['early_mb']} MB after a tenth of it, {hours['late_mb']} MB at the end",
-        ],
-        [f"a series of {long['size']:,} points", f"{long['seconds']} s, peak {long['peak_mb']:,} MB"],
-        [f"a panel of {panel['size']:,} series", f"{panel['seconds']} s, peak {panel['peak_mb']:,} MB"],
+        [*row(found[part]), f"`{found[part].get('commit', found['commit'])[:12]}`"]
+        for part, row in LOADS.items()
+        if found.get(part)
     ]
-    return f"## Load\n\n{table(['load', 'what it gave'], rows)}"
+    return f"## Load\n\n{table(['load', 'what it gave', 'commit'], rows)}"
 
 
 def app_load(found: Found) -> str:
@@ -129,6 +168,37 @@ def shipment(found: Found) -> str:
     )
 
 
+def versions(found: Found) -> str:
+    names = list(found["bounds"])
+    rows = [
+        [row["python"], row["asked"], *(row["versions"].get(name, "") for name in names)] for row in found["resolved"]
+    ]
+    runs = [[row["python"], row["path"], _packages(row), _outcome(row)] for row in found["runs"]]
+    return (
+        "## Versions\n\nWhat a plain installation resolves to, with wheels alone: *lowest* is the lowest version of"
+        " each that `pyproject.toml` allows and that has a wheel for that Python.\n\n"
+        f"{table(['Python', 'asked for', *names], rows)}{_failures(found['resolved'])}\n\n"
+        "What runs, in environments of their own: arrays and a long frame without torch; with it, in full: forecasts,"
+        " fine-tuning, regression, features, a checkpoint written and read. Beside it stands the largest difference"
+        " from the first row's forecasts, whose series have a deviation of about 1. The whole test suite runs on"
+        " Python 3.11 with pandas 2.3 (`tox -e py`) and 3.0 (`tox -e core`).\n\n"
+        f"{table(['Python', 'path', 'on', 'largest difference'], runs)}"
+    )
+
+
+def _packages(run: Found) -> str:
+    return ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+
+
+def _outcome(row: Found) -> str:
+    return f"**{row['failed']}**" if row["failed"] else f"{row['difference']:.1g}"
+
+
+def _failures(rows: list[Found]) -> str:
+    lines = [f"\n- {row['python']}, {row['asked']}: {row['failed']}" for row in rows if row["failed"]]
+    return "\n" + "".join(lines) if lines else ""
+
+
 def supply(found: Found) -> str:
     rows = [[row["name"], row["version"], row["licence"]] for row in found["components"]]
     hashes = [[f"`{name}`", f"`{digest[:16]}`"] for name, digest in found["weights"].items()]
@@ -145,5 +215,5 @@ def _yes(is_so: bool) -> str:
 
 SECTIONS: dict[str, Callable[[Found], str]] = {
     section.__name__: section
-    for section in (bad_input, fuzz, kill, disk, load, app_load, determinism, shipment, supply)
+    for section in (bad_input, fuzz, kill, engines, disk, load, app_load, determinism, shipment, versions, supply)
 }

@@ -35,6 +35,13 @@ def test_when_another_page_posts_then_it_is_refused(browser, origin):
     assert "sent by another page" in page.text.lower()
 
 
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "BREW"])
+def test_when_the_method_is_none_of_the_pages_then_it_is_named_whatever_comes_with_it(browser, method):
+    page = browser.request(method, "/tables", files=FILES)
+    assert page.status_code == 405
+    assert f"Found the method &#39;{method}&#39;, expected GET or POST" in page.text
+
+
 @pytest.mark.parametrize("site, status", [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)])
 def test_when_a_browser_names_no_origin_then_it_says_from_which_site(site, status):
     browser = visit(make_app())

@@ -251,6 +251,22 @@ def test_when_no_file_is_chosen_then_the_page_asks_for_one(browser):
     assert "Found no file" in said(page)
 
 
+@pytest.mark.parametrize(
+    "content, kind, words",
+    [
+        (b"x", "multipart/form-data", "Missing boundary"),
+        (b"no form", "multipart/form-data; boundary=b", "Invalid multipart data"),
+        (b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n' * 3 + b"--b--", None, "Too many fields"),
+    ],
+    ids=["boundary", "broken", "fields"],
+)
+def test_when_a_form_is_none_of_the_pages_then_it_says_what_to_do(browser, content, kind, words):
+    headers = {"content-type": kind or "multipart/form-data; boundary=b"}
+    page = browser.post("/tables", content=content, headers=headers)
+    assert page.status_code == 400
+    assert re.search(rf"Found a form that is none of this page's \({words}.*\)\. Send it from the page", said(page))
+
+
 def test_when_something_unforeseen_happens_then_the_page_says_so_without_details(browser, monkeypatch):
     monkeypatch.setattr("ttm_sk.app.site.read_upload", lambda *_, **__: 1 / 0)
     page = upload(browser)

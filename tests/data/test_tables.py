@@ -55,6 +55,21 @@ def test_when_the_file_is_parquet_then_its_index_becomes_a_column(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "content", ['{"day": [1, 2]}', '[\n  {"day": 1}\n]', "[[1, 2], [3, 4]]", "{\n}\n", ' { "a": 1}\n']
+)
+def test_when_the_file_is_json_then_it_says_so(tmp_path, content):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(DataError, match=r"x\.json holds JSON: '.*; convert it to a CSV or parquet file"):
+        read_table(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("names", ["[time],[sales]", "{a},{b}", "[,]"])
+def test_when_names_are_in_brackets_then_the_file_is_no_json(tmp_path, names):
+    (tmp_path / "x.csv").write_text(f"{names}\n2024-01-01,3\n")
+    assert read_table(tmp_path / "x.csv").columns.tolist() == names.split(",")
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "is empty"),

@@ -108,6 +108,9 @@ def test_when_the_file_is_long_or_irregular_then_the_remedy_is_named(counting, t
         ({"mode": "valid"}, ConfigError, "found mode='valid'; choose one of None, 'train', 'val', 'test'"),
         ({"stride": 0}, ConfigError, "found stride=0"),
         ({"batch_size": 2.5}, ConfigError, "found batch_size=2.5"),
+        ({"path": 7}, ConfigError, "found path=7"),
+        ({"datetime_col": None}, ConfigError, "found datetime_col=None"),
+        ({"boundaries": 100}, ConfigError, "found boundaries=100"),
         ({"boundaries": [0, 100]}, DataError, r"found boundaries=\[0, 100\] for the 200 rows"),
         ({"boundaries": [0, 150, 100]}, DataError, "ascending"),
         ({"boundaries": [0, 100, 201]}, DataError, "at most 200"),
@@ -126,4 +129,7 @@ def test_when_an_argument_does_not_fit_then_it_says_why(counting, options, error
 def test_when_a_window_does_not_exist_then_its_number_is_named(counting):
     with pytest.raises(IndexError, match="found window 1000; this dataset has"):
         part(counting)[1000]
+    with pytest.raises(DataError, match="found window 0.5"):
+        part(counting)[0.5]
+    assert len(list(part(counting))) == 187  # the error also ends a loop
     assert repr(part(counting)).endswith("mode=None, windows=187)")

@@ -75,6 +75,8 @@ def test_when_only_dropout_is_given_then_the_weights_stay_pretrained():
     [
         ({"contextlen": 5}, "did you mean 'context_len'"),
         ({"model_size": "huge"}, "choose one of 'tiny', 'small', 'base'"),
+        ("ttm-tiny", "found 'ttm-tiny' for a configuration; give a dictionary"),
+        ({"model_size": ["tiny"]}, r"found model_size=\['tiny'\]"),
         ({"context_len": 0}, "found context_len=0; expected a whole number of at least 1"),
         ({"horizon_len": 9.5}, "found horizon_len=9.5"),
         ({"context_len": 5000}, "sees at most 4096 steps"),
@@ -169,9 +171,21 @@ def test_when_the_horizon_is_beyond_one_pass_then_it_is_trained_and_evaluated_al
 
 def test_when_epochs_or_batch_size_are_zero_then_they_are_refused():
     model = TinyTimeMixerModel(LENGTHS)
-    for options in ({"epochs": 0}, {"batch_size": 0}, {"learning_rate": -1.0}, {"trainable": "some"}):
+    refused = ({"epochs": 0}, {"epochs": "many"}, {"batch_size": 0}, {"batch_size": 2.5}, {"weight_decay": -1.0})
+    for options in (*refused, {"learning_rate": -1.0}, {"trainable": "some"}):
         with pytest.raises(ConfigError):
             model.finetune(windows("train"), is_quiet=True, **options)
+
+
+@pytest.mark.parametrize("data", ["data.csv", pd.DataFrame({"OT": [1.0]}), None])
+def test_when_something_else_is_given_for_windows_then_it_is_named(data):
+    model = TinyTimeMixerModel(LENGTHS)
+    for act in (model.evaluate, model.plot, model.finetune):
+        with pytest.raises(DataError, match=f"found a {type(data).__name__} for windows; give a TinyTimeMixerDataset"):
+            act(data)
+    if data is not None:
+        with pytest.raises(DataError, match="for windows"):
+            model.finetune(windows("train"), data, is_quiet=True)
 
 
 # Files, devices, copies

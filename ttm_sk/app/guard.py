@@ -84,6 +84,8 @@ class Guard:
             return 421, Problem.of(f"{what}; open http://127.0.0.1 with the port that ttm-sk app printed")
         if method in READS:
             return None
+        if method != "POST":
+            return 405, Problem.of(f"found the method {method!r}, expected GET or POST; open the page in a browser")
         if not _is_own(headers, host):
             return 403, Problem.of("this form was sent by another page; open the page itself, and send it from there")
         length = headers.get("content-length", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ __all__ = ["UPLOAD_LIMIT", "make_app"]
 UPLOAD_LIMIT = 32 * MEBIBYTE
 MOST_FIELDS = 10_000  # a column each
 MOST_WAITING = 15  # for a forecast, and for the reading of a file; each holds one of the 40 threads that there are
+LONGEST_ADDRESS = 80  # that is shown
 UNREADABLE, BUSY = 422, 503
 STATIC = Path(__file__).with_name("static")
 NOT_DONE = (BusyError, TooSlowError, LostError)
@@ -109,7 +112,7 @@ class _Site:
         return HTMLResponse(upload_page(limit=self._limit))
 
     async def upload(self, request: Request) -> Response:
-        async with request.form(max_files=1, max_fields=2) as form:
+        async with _form(request, max_files=1, max_fields=2) as form:
             file, example = form.get("file"), form.get("example")
             try:
                 if isinstance(example, str):
@@ -142,7 +145,7 @@ class _Site:
 
     async def forecast(self, request: Request) -> Response:
         table, key = self._table(request), request.path_params["key"]
-        async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
+        async with _form(request, max_files=0, max_fields=MOST_FIELDS) as form:
             filled = _texts(form)
         try:
             with self._forecasts.place():
@@ -179,6 +182,20 @@ class _Site:
         if table is None:
             raise HTTPException(404, GONE)
         return table
+
+
+@asynccontextmanager
+async def _form(request: Request, **limits: int) -> AsyncIterator[FormData]:
+    """The form that was sent; what its reader says of a broken one is no help to whoever sent it."""
+    try:
+        form = await request.form(**limits)
+    except HTTPException as error:
+        why = error.detail.partition("\n")[0].rstrip(".")
+        raise HTTPException(400, f"found a form that is none of this page's ({why}); send it from the page") from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def _again(page: str, error: Exception) -> Response:
@@ -225,8 +242,9 @@ def _see(address: str) -> Response:
 
 async def _http_problem(request: Request, error: Exception) -> Response:
     status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
-    usual = {404: "there is no such page; go back to the beginning", 405: "this address cannot be asked so; go back"}
-    text = usual[status] if detail in ("Not Found", "Method Not Allowed") else detail
+    asked = f"{request.method} {request.url.path[:LONGEST_ADDRESS]}"
+    usual = {404: f"found no page for {asked!r}", 405: f"found {asked!r}, which this page does not answer"}
+    text = f"{usual[status]}; go back to the beginning" if detail in ("Not Found", "Method Not Allowed") else detail
     return HTMLResponse(problem_page(status, Problem.of(text)), status_code=status)
 
 

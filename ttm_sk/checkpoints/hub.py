@@ -69,6 +69,8 @@ def locate(name: str | Path) -> Path:
     >>> locate("ttm-tiny").name
     'ttm-tiny.safetensors'
     """
+    if not isinstance(name, (str, os.PathLike)):
+        raise CheckpointError(f"found {name!r} for a checkpoint; give a name such as 'ttm-tiny', or a path")
     text = os.fspath(name)
     bundled = BUNDLED / f"{text}{ENDING}"
     if text in bundled_names():

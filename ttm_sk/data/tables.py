@@ -49,6 +49,7 @@ UNREADABLE_ARCHIVE = (
     zlib.error,
 )
 DATA = "data"  # the array of a PEMS archive
+JSON = re.compile(r"""\s*(\{\s*("|\}|$)|\[\s*([\[{"\]]|-?\d|$))""")  # how it begins; a column may be called [time]
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "year")
 
 
@@ -249,6 +250,8 @@ def _read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
     try:
         with (gzip.open if is_gzip else open)(path, "rt", encoding="utf-8-sig") as file:
             header = next((line for line in file if line.strip()), "")
+        if JSON.match(header):
+            raise DataError(f"{path} holds JSON: {header.strip()[:40]!r}; convert it to a CSV or parquet file")
         frame = pd.read_csv(
             path,
             sep=_separator(header),

@@ -66,7 +66,7 @@ class Configuration:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.model_size not in SIZES:
+        if not isinstance(self.model_size, str) or self.model_size not in SIZES:
             raise ConfigError(f"found model_size={self.model_size!r}; choose one of {', '.join(map(repr, SIZES))}")
         for name in ("context_len", "horizon_len", "seed", "d_model", "n_heads", "n_layers"):
             value, least = getattr(self, name), 0 if name in ("seed", "n_heads") else 1
@@ -81,8 +81,13 @@ class Configuration:
         Raises
         ------
         ConfigError
-            For a key that nothing reads, with the nearest one that is.
+            For a key that nothing reads, with the nearest one that is; and for what is no dictionary.
         """
+        if not isinstance(config, Mapping | None):
+            raise ConfigError(
+                f"found {config!r} for a configuration; give a dictionary such as {{'context_len': 512}} (weights have"
+                " an argument of their own: repo='ttm-tiny')"
+            )
         known = [field.name for field in fields(cls)]
         for key in config or {}:
             if key not in known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from ttm_sk.data.sources import read_series
 from ttm_sk.data.window_dataset import WindowDataset
-from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.errors import ConfigError, DataError, PlaceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ class TinyTimeMixerDataset:
     Raises
     ------
     ConfigError
-        For a missing path, an unknown mode, or lengths, strides and batch sizes below 1.
+        For a missing path, an unknown mode, lengths, strides and batch sizes below 1, and what is of another type.
     DataError
         For a file that cannot be read, boundaries that do not fit it, and a part without a whole window.
 
@@ -95,6 +96,10 @@ class TinyTimeMixerDataset:
     ) -> None:
         if path is None:
             raise ConfigError("found no path; give the path of a CSV file: TinyTimeMixerDataset(path='data.csv', ...)")
+        if not isinstance(path, (str, os.PathLike)):
+            raise ConfigError(f"found path={path!r}; give the path of a CSV file, such as 'data.csv'")
+        if not isinstance(datetime_col, str):
+            raise ConfigError(f"found datetime_col={datetime_col!r}; give the name of the column of time stamps")
         if mode not in MODES:
             raise ConfigError(f"found mode={mode!r}; choose one of {', '.join(map(repr, MODES))}")
         counts = {"batch_size": batch_size, "stride": stride, "context_len": context_len, "horizon_len": horizon_len}
@@ -104,6 +109,8 @@ class TinyTimeMixerDataset:
         self.name, self.path, self.mode, self.datetime_col = name, Path(path), mode, datetime_col
         self.batch_size, self.stride = int(batch_size), int(stride)
         self.context_len, self.horizon_len = int(context_len), int(horizon_len)
+        if not isinstance(boundaries, Sequence | np.ndarray):
+            raise ConfigError(f"found boundaries={boundaries!r}; give three row numbers, or [0, 0, 0]")
         self._read(freq, tuple(boundaries))
 
     def _read(self, freq: str | None, boundaries: tuple[int, ...]) -> None:
@@ -181,13 +188,21 @@ class TinyTimeMixerDataset:
         return len(self._cutoffs)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """History ``(channel, context_len)`` and truth ``(channel, horizon_len)`` of window ``i``, copies."""
+        """History ``(channel, context_len)`` and truth ``(channel, horizon_len)`` of window ``i``, copies.
+
+        Raises
+        ------
+        PlaceError
+            If there is no such window.
+        """
         past, future = self._places(i)
         return self.values[:, past].copy(), self.values[:, future].copy()
 
     def _places(self, i: int) -> tuple[slice, slice]:
-        if not -len(self) <= i < len(self):
-            raise IndexError(f"found window {i}; this dataset has {len(self)}: ask for one from 0 on")
+        if not isinstance(i, (int, np.integer)) or not -len(self) <= i < len(self):
+            raise PlaceError(
+                f"found window {i!r}; this dataset has {len(self)}: ask for a number below that, from 0 on"
+            )
         cutoff = int(self._cutoffs[i])
         return slice(cutoff - self.context_len, cutoff), slice(cutoff, cutoff + self.horizon_len)
 

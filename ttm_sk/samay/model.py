@@ -15,7 +15,7 @@ from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
 from ttm_sk.data.frequency import resolution_token
 from ttm_sk.device import resolve_device
-from ttm_sk.errors import ConfigError
+from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.inference.forecasting import forecast_series
 from ttm_sk.models.forecast_module import Forecast
 from ttm_sk.samay.configuration import Configuration, warn_if_untrained
@@ -195,7 +195,7 @@ class TinyTimeMixerModel(nn.Module):
         Raises
         ------
         ConfigError, DataError
-            As :func:`ttm_sk.finetune`; and for a quantised model.
+            As :func:`ttm_sk.finetune`; for a quantised model; and for what is no dataset of windows.
 
         Examples
         --------
@@ -208,12 +208,18 @@ class TinyTimeMixerModel(nn.Module):
         >>> tuned is model, tuned.history[-1]["epoch"]
         (True, 1.0)
         """
+        _check_dataset(dataset)
+        if val_dataset is not None:
+            _check_dataset(val_dataset)
+        for name, value in {"epochs": epochs, "batch_size": 1 if batch_size is None else batch_size}.items():
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ConfigError(f"found {name}={value!r}; expected a whole number of at least 1")
         context_len = min(self.context_len, dataset.context_len)
         windows = dataset.windows(
             context_len=context_len, horizon_len=min(dataset.horizon_len, self.architecture.horizon)
         )
         size = dataset.batch_size if batch_size is None else batch_size
-        most_steps = max(1, epochs) * max(1, len(windows))
+        most_steps = epochs * max(1, len(windows))
         settings = FineTuneSettings(
             n_epochs=epochs,
             most_steps=most_steps,
@@ -275,8 +281,9 @@ class TinyTimeMixerModel(nn.Module):
         Raises
         ------
         ConfigError, DataError
-            As :func:`~ttm_sk.inference.forecasting.forecast_series`.
+            As :func:`~ttm_sk.inference.forecasting.forecast_series`; and for what is no dataset of windows.
         """
+        _check_dataset(dataset)
         histories, trues = dataset.arrays()
         has_interval = metric_only and len(self.architecture.levels) > 0
         levels = (0.5, *INTERVAL) if has_interval else (0.5,)
@@ -312,6 +319,7 @@ class TinyTimeMixerModel(nn.Module):
         """
         from ttm_sk.plotting import plot_forecast
 
+        _check_dataset(dataset)
         place = dataset.place_of(channel)
         history, true = dataset[window]
         past, future = dataset.stamps(window)
@@ -376,3 +384,10 @@ class TinyTimeMixerModel(nn.Module):
         """The token of the dataset's pace, for weights with a resolution prefix."""
         n_resolutions = getattr(self.architecture, "n_resolutions", 0)
         return resolution_token(dataset.frequency, n_resolutions=n_resolutions) if n_resolutions else None
+
+
+def _check_dataset(found: object) -> None:
+    if not isinstance(found, TinyTimeMixerDataset):
+        raise DataError(
+            f"found a {type(found).__name__} for windows; give a TinyTimeMixerDataset(path='data.csv', ...)"
+        )

@@ -155,7 +155,7 @@ def seasonal_error(history: ArrayLike, *, seasonality: int) -> Floats:
     >>> float(seasonal_error([1.0, 2.0, 4.0, float("nan"), 6.0], seasonality=2))
     2.5
     """
-    values = np.asarray(history, dtype=np.float64)
+    values = _floats(history)
     if seasonality < 1 or values.ndim == 0:
         raise DataError(
             f"seasonal_error found seasonality={seasonality} and a history of shape {values.shape}; "
@@ -271,7 +271,7 @@ def weighted_quantile_loss(*, target: ArrayLike, quantiles: ArrayLike, levels: S
     0.75
     """
     losses = pinball(target=target, quantiles=quantiles, levels=levels)
-    values = np.asarray(target, dtype=np.float64)
+    values = _floats(target)
     return _ratio(float(losses.mean()), _mean(np.abs(values[np.isfinite(values)])))
 
 
@@ -292,9 +292,16 @@ def coverage(*, target: ArrayLike, quantiles: ArrayLike) -> Floats:
     return (actual <= expected).mean(axis=0)
 
 
+def _floats(values: ArrayLike | Sequence[float]) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"found values that are no numbers ({error}); convert them to floats first") from error
+
+
 def _observed_pairs(target: ArrayLike, forecast: ArrayLike) -> tuple[Floats, Floats]:
     """The observed targets and their forecasts, both ``(observation,)``."""
-    actual, expected = np.asarray(target, dtype=np.float64), np.asarray(forecast, dtype=np.float64)
+    actual, expected = _floats(target), _floats(forecast)
     if actual.shape != expected.shape:
         raise DataError(
             f"found a target of shape {actual.shape} and a forecast of shape {expected.shape}; "
@@ -306,7 +313,7 @@ def _observed_pairs(target: ArrayLike, forecast: ArrayLike) -> tuple[Floats, Flo
 
 def _observed_quantiles(target: ArrayLike, quantiles: ArrayLike) -> tuple[Floats, Floats]:
     """The observed targets ``(observation, 1)`` and their quantiles ``(observation, quantile)``."""
-    actual, expected = np.asarray(target, dtype=np.float64), np.asarray(quantiles, dtype=np.float64)
+    actual, expected = _floats(target), _floats(quantiles)
     if expected.shape[:-1] != actual.shape or expected.ndim == 0:
         raise DataError(
             f"found a target of shape {actual.shape} and quantiles of shape {expected.shape}; "
@@ -326,7 +333,7 @@ def _checked_finite(expected: Floats) -> Floats:
 
 
 def _checked_levels(levels: Sequence[float], *, n_quantiles: int) -> Floats:
-    probabilities = np.asarray(levels, dtype=np.float64)
+    probabilities = _floats(levels)
     if probabilities.shape != (n_quantiles,) or not ((probabilities > 0) & (probabilities < 1)).all():
         raise DataError(
             f"found levels {probabilities.tolist()} for {n_quantiles} quantiles; "
@@ -337,7 +344,7 @@ def _checked_levels(levels: Sequence[float], *, n_quantiles: int) -> Floats:
 
 def _scale_of_observed(target: ArrayLike, seasonal_error: ArrayLike) -> Floats:
     """The seasonal error beside every observed target, ``(observation,)``."""
-    actual, scale = np.asarray(target, dtype=np.float64), np.asarray(seasonal_error, dtype=np.float64)
+    actual, scale = _floats(target), _floats(seasonal_error)
     if scale.shape != actual.shape[:-1]:
         raise DataError(
             f"found seasonal errors of shape {scale.shape} for a target of shape {actual.shape}; "

@@ -93,15 +93,18 @@ class FineTuneSettings:
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("validation_share", "few_shot", "peak", "head_dropout", "weight_decay", "horizon"):
+        counts = ("n_epochs", "most_steps", "batch_size", "validation_windows", "patience", "rank")
+        for name in ("validation_share", "few_shot", "peak", "head_dropout", "weight_decay", "horizon", *counts):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
                 raise ConfigError(f"{name}={value!r} must be a number")
-        for name in ("n_epochs", "most_steps", "batch_size", "validation_windows", "patience", "rank"):
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         if self.peak is not None and not self.peak > 0:
             raise ConfigError(f"peak={self.peak} must be above 0; None looks for a rate")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or above, and finite")
         if self.head_dropout is not None and not 0 <= self.head_dropout < 1:
             raise ConfigError(f"head_dropout={self.head_dropout} must lie in [0, 1)")
         if not 0 < self.validation_share < 1:

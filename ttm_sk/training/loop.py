@@ -71,6 +71,8 @@ class LoopSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.average < 1:
             raise ConfigError(f"average={self.average} must lie in [0, 1): 0 returns the last weights")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or above, and finite")
         if self.time_limit is not None and not self.time_limit >= 0:
             raise ConfigError(f"time_limit={self.time_limit} must be 0 or more seconds; None has no limit")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -67,6 +68,8 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         for name in ("n_windows", "batch_size"):
+            if not isinstance(getattr(self, name), Integral):
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be a whole number")
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         for name in ("warmup_share", "decay_share", "synthetic_share", "validation_share"):

@@ -22,7 +22,7 @@ from ttm_sk.cli import BAD_INPUT, main
 from ttm_sk.errors import DataError, TTMError
 from ttm_sk.models.ttm import TTM, TTMConfig
 
-__all__ = ["SMALL", "Cause", "CommandError", "Place", "Verdict", "command", "days", "judge", "panel"]
+__all__ = ["SMALL", "Cause", "CommandError", "PageError", "Place", "Verdict", "command", "days", "judge", "panel"]
 
 SMALL = TTMConfig(
     context_length=64,
@@ -40,6 +40,7 @@ SMALL = TTMConfig(
 REMEDY = re.compile(
     r"\b(expected|must|needs|give|choose|use|expects|write|fetch|leave|pass|name|rename|convert|drop|fill|sort|ask|cut"
     r"|replace|knows|spell|merge|remove|copy|add|see|export|download|update|delete|keep|bring|save|train|lower|correct"
+    r"|send|open|go back|make it again|try again"
     r"|for example|did you mean|at least|at most|columns are|known (names )?are)\b",
     re.IGNORECASE,
 )
@@ -51,6 +52,10 @@ CONTRACT = (TypeError, ValueError, NotImplementedError, AssertionError, SktimeNo
 
 class CommandError(TTMError):
     """What a command printed when it ended with the code for bad input."""
+
+
+class PageError(TTMError):
+    """The status and the problem that a page showed."""
 
 
 @dataclass(frozen=True)
