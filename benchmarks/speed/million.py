@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -83,6 +84,8 @@ def by_dask(work: Callable[[int], pd.DataFrame], n_parts: int, folder: Path) -> 
 
 def by_spark(work: Callable[[int], pd.DataFrame], n_parts: int, folder: Path) -> None:
     from pyspark.sql import SparkSession
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers take whichever is first on the path
 
     def some(frames):
         for frame in frames:
