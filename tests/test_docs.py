@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -102,3 +103,23 @@ def test_when_pages_are_written_then_all_of_them_are_in_the_navigation():
     navigation = (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]
     assert not [page for page in pages if f": {page}\n" not in navigation]
+
+
+def hook(name: str):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_when_code_within_a_sentence_is_short_then_it_is_marked_to_stay_on_one_line():
+    marked = hook("short_code").on_page_content
+    assert marked("<code>--effort best</code>") == '<code class="short">--effort best</code>'
+    for other in (f"<code>{'x' * 33}</code>", "<pre><code><span>a</span></code></pre>", '<code class="a">b</code>'):
+        assert marked(other) == other
+
+
+def test_when_a_page_has_sessions_then_they_are_marked_to_be_copied_without_prompts():
+    marked = hook("copyable").on_page_markdown
+    assert marked("```python\n>>> 1\n```") == "```pycon\n>>> 1\n```"
+    assert marked("```python\n1\n```") == "```python\n1\n```"

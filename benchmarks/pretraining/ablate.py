@@ -1,4 +1,4 @@
-"""What each choice of the bundled architecture and its training buys: short runs from random weights, one choice undone.
+"""What each choice of the bundled architecture and its training buys: short runs from random weights, one undone.
 
 ``python benchmarks/pretraining/ablate.py train CORPUS --out OUT`` trains every variant with several seeds, as many at a
 time as ``--processes`` says, and writes a checkpoint and a line of ``runs.csv`` for each. CORPUS is a corpus folder or
@@ -14,6 +14,7 @@ import csv
 import multiprocessing
 import os
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -91,22 +92,30 @@ def train(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + (options.time_limit or float("inf"))
     jobs = [(name, seed, options, deadline) for seed in range(options.seeds) for name in VARIANTS]
-    fork = multiprocessing.get_context("fork")  # so that the corpus is there once
-    with ProcessPoolExecutor(options.processes, mp_context=fork) as pool, (options.out / "runs.csv").open("w") as file:
+    with (options.out / "runs.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
-        for job in as_completed([pool.submit(_trained, *job) for job in jobs]):
-            row = job.result()
+        for row in _results(jobs, options.processes):
             if row is not None:
                 writer.writerow(row)
                 file.flush()
                 print(*row.values(), flush=True)
 
 
+def _results(jobs: Sequence[tuple[Any, ...]], n_processes: int) -> Iterator[dict[str, Any] | None]:
+    """Row after row, as the runs end."""
+    if n_processes == 1:
+        yield from (_trained(*job) for job in jobs)
+        return
+    n_threads = max(1, (os.cpu_count() or 1) // n_processes)
+    fork = multiprocessing.get_context("fork")  # so that the corpus is there once
+    with ProcessPoolExecutor(n_processes, fork, torch.set_num_threads, (n_threads,)) as pool:
+        yield from (job.result() for job in as_completed([pool.submit(_trained, *job) for job in jobs]))
+
+
 def _trained(name: str, seed: int, options: argparse.Namespace, deadline: float) -> dict[str, Any] | None:
     if time.time() > deadline:
         return None
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.processes))
     changes, others = VARIANTS[name]
     settings = PretrainSettings(
         n_windows=options.windows,

@@ -1,7 +1,7 @@
 """What more windows bought, and what more would: weights by the windows they saw.
 
-``python benchmarks/pretraining/learning_curve.py CHECKPOINT ... --corpus CORPUS --storage STORAGE --output FOLDER`` takes
-decayed weights of one architecture, measures each (the loss of one pass on the same windows of the corpus, and
+``python benchmarks/pretraining/learning_curve.py CHECKPOINT ... --corpus CORPUS --storage STORAGE --output FOLDER``
+takes decayed weights of one architecture, measures each (the loss of one pass on the same windows of the corpus, and
 GIFT-Eval's tasks in STORAGE with one pass), fits ``a + b * windows ** -c`` to both, and writes ``learning_curve.csv``
 beside this script, a picture, and the table of ``docs/ablations.md``. FOLDER keeps what is done.
 """

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from goals import goals
+from goals import goals, in_words
 from peers import GRANITE, HORIZON, OURS, Forwards, inputs, panel, panel_calls
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -224,7 +224,7 @@ def tables(results: Results) -> str:
     for name, rows in results.items():
         table = pd.DataFrame(rows)
         for column in table.select_dtypes("float"):
-            table[column] = table[column].map(lambda value: "" if pd.isna(value) else f"{value:.3g}")
+            table[column] = table[column].map(lambda value: "" if pd.isna(value) else in_words(value))
         parts += [f"### {name[0].upper()}{name[1:]}", "", markdown_table(table.set_index(table.columns[0])), ""]
     return "\n".join(parts)
 
@@ -234,13 +234,18 @@ def draw(results: Results, path: Path) -> None:
     from matplotlib.figure import Figure
 
     shown = {name: rows for name, rows in results.items() if name.startswith("forward")}
-    figure = Figure(figsize=(5 * len(shown), 3.2), layout="constrained")
-    for axes, (name, rows) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown.items(), strict=True):
+    n_columns = min(2, len(shown))  # more beside each other could not be read on a page
+    n_rows = -(-len(shown) // n_columns)
+    figure = Figure(figsize=(5 * n_columns, 3.2 * n_rows), layout="constrained")
+    places = figure.subplots(n_rows, n_columns, squeeze=False).flat
+    for axes in list(places)[len(shown) :]:
+        axes.set_axis_off()
+    for axes, (name, rows) in zip(figure.axes, shown.items(), strict=False):
         names = list(dict.fromkeys(str(row["engine"]) for row in rows))
         for k, batch_size in enumerate(BATCHES):
             times = {str(row["engine"]): row["times"] for row in rows if row["batch"] == batch_size}
-            places = np.arange(len(names)) + 0.25 * (1 - k)
-            axes.barh(places, [times[each] for each in names], 0.25, label=f"batch {batch_size}")
+            heights = np.arange(len(names)) + 0.25 * (1 - k)
+            axes.barh(heights, [times[each] for each in names], 0.25, label=f"batch {batch_size}")
         axes.set_yticks(range(len(names)), names)
         axes.set_title(name)
         axes.set_xlabel(f"times the speed of {rows[0]['relative to']}")

@@ -74,6 +74,16 @@ def _row(
         "work": work,
         "at least": "" if is_aim else f"{sign}{least:g}",
         "aim": f"{sign}{least:g}" if is_aim else "" if aim is None else f"{sign}{aim:g}",
-        "reached": f"{found:.3g}",
+        "reached": in_words(found),
         "holds": "yes" if (found <= least if is_most else found >= least) else "no",
     }
+
+
+def in_words(value: float) -> str:
+    """Three figures, never as a power of ten.
+
+    >>> in_words(0.04567), in_words(12.34), in_words(3421.7)
+    ('0.0457', '12.3', '3,420')
+    """
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 1_000 else f"{rounded:.3g}"

@@ -32,6 +32,8 @@ from ttm_sk.distributed import forecast_frame
 N_DAYS = 60
 OPTIONS = {"horizon": 7, "freq": "D", "levels": (0.1, 0.9), "effort": "plain"}
 SERIES_A_PART = 5000
+RESULTS = Path(__file__).parent / "results"
+START, END = "<!-- million:start -->", "<!-- million:end -->"
 
 
 def part_of(number: int, *, n_series: int) -> pd.DataFrame:
@@ -159,11 +161,20 @@ def compare(folder: Path, n_series: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=list(ENGINES), required=True)
+    parser.add_argument("--engine", choices=list(ENGINES), help="none: only write the page")
     parser.add_argument("--series", type=int, default=1_000_000)
     parser.add_argument("--compare", action="store_true", help="with the forecasts of one process")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--page", type=Path, help="Markdown file that gets the table of results/million-*.json")
     options = parser.parse_args()
+    if options.engine:
+        run(options)
+    if options.page:
+        write_page(options.page)
+
+
+def run(options: argparse.Namespace) -> None:
+    """One engine; its row is printed and kept."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     n_parts = -(-options.series // SERIES_A_PART)
     with tempfile.TemporaryDirectory() as place:
@@ -177,6 +188,18 @@ def main() -> None:
     print(json.dumps(row))
     if options.output:
         options.output.write_text(json.dumps(row) + "\n")
+
+
+def write_page(page: Path) -> None:
+    """Put the table of what was kept between the marks."""
+    rows = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("million-*.json"))]
+    lines = ["| engine | series | seconds | series a second | most memory, MB | lost | doubled |", "|---" * 7 + "|"]
+    for row in rows:
+        values = [f"{row[name]:,}" for name in ("series", "seconds", "series_a_second", "most_mb", "lost", "doubled")]
+        lines.append(f"| {row['engine'].capitalize()} | {' | '.join(values)} |")
+    before, _, rest = page.read_text(encoding="utf-8").partition(START)
+    table = "\n".join(lines)
+    page.write_text(f"{before}{START}\n{table}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -73,10 +73,16 @@ def test_when_nothing_was_measured_then_there_are_no_goals(compare):
     assert compare.goals({"training": []}) == []
 
 
-def test_when_rows_are_drawn_then_there_is_a_picture(compare, tmp_path):
+@pytest.mark.parametrize(("value", "words"), [(0.04567, "0.0457"), (12.34, "12.3"), (3421.7, "3,420")])
+def test_when_a_figure_is_large_then_it_is_no_power_of_ten(compare, value, words):
+    assert compare.in_words(value) == words
+
+
+@pytest.mark.parametrize("n_tables", [1, 3])
+def test_when_rows_are_drawn_then_there_is_a_picture(compare, tmp_path, n_tables):
     pytest.importorskip("matplotlib")
     rows = [{"batch": size, "engine": "ttm_sk, torch", "times": 1.0, "relative to": "x"} for size in compare.BATCHES]
-    compare.draw({"forward, ttm-tiny": rows}, tmp_path / "speed.png")
+    compare.draw({f"forward, {i}": rows for i in range(n_tables)}, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -6,6 +6,7 @@ import gzip
 import os
 import re
 import shutil
+import time
 import warnings
 from pathlib import Path
 
@@ -42,9 +43,10 @@ class Remembering:
 class Page:
     """The blocks, run one after the other in one namespace, in a folder of their own."""
 
-    def __init__(self, folder: Path, changes=()) -> None:
+    def __init__(self, folder: Path, changes=(), say=lambda line: None) -> None:
         import matplotlib.pyplot as plt
 
+        self.say = say
         self.datasets, self.plt, self.figures = Remembering(), plt, []
         self.names: dict = {}
         self.changes = changes
@@ -60,20 +62,22 @@ class Page:
 
     def run(self) -> None:
         for number, block in enumerate(BLOCKS, start=1):
+            began = time.monotonic()
             code = IMPORT.sub("from ttm_sk.samay import", block)
             for pattern, text in self.changes:
                 code = pattern.sub(text, code)
             with_memory = code.replace("import TinyTimeMixerDataset", "import TinyTimeMixerDataset as _Dataset")
             self.names["TinyTimeMixerDataset"] = self.datasets
             exec(compile(with_memory, f"block {number} of {len(BLOCKS)}", "exec"), self.names)  # noqa: S102
+            self.say(f"block {number} of {len(BLOCKS)}: {time.monotonic() - began:.0f} s")
 
 
-def run_page(folder: Path, csv: bytes, monkeypatch: pytest.MonkeyPatch, changes=()) -> tuple[Page, list]:
+def run_page(folder: Path, csv: bytes, monkeypatch: pytest.MonkeyPatch, changes=(), **further) -> tuple[Page, list]:
     (folder / "data").mkdir()
     for name in ("ETTh1.csv", "new_domain.csv", "multivariate.csv"):
         (folder / "data" / name).write_bytes(csv)
     monkeypatch.chdir(folder)
-    page = Page(folder, changes)
+    page = Page(folder, changes, **further)
     monkeypatch.setattr(page.plt, "show", lambda: page.show())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -131,6 +135,11 @@ def _all_cores():
 def test_when_the_page_is_run_on_etth1_then_every_block_works(tmp_path, monkeypatch, capsys, changes):
     if not ETT.is_file():
         pytest.skip("no ETTh1.csv.gz beside the repository")
-    page, caught = run_page(tmp_path, gzip.decompress(ETT.read_bytes()), monkeypatch, changes)
+
+    def say(line: str) -> None:  # past the capture: an hour without a word looks like a hang
+        with capsys.disabled():
+            print(line, flush=True)  # noqa: T201
+
+    page, caught = run_page(tmp_path, gzip.decompress(ETT.read_bytes()), monkeypatch, changes, say=say)
     check(page, caught, capsys.readouterr().out, n_channels=7)
     shutil.rmtree(tmp_path / "data")

@@ -19,16 +19,23 @@ function release(form) {
   form.querySelectorAll("button").forEach((button) => { button.disabled = false; });
 }
 
+function command(text) {
+  const made = document.createElement("code"); // which no line break parts
+  made.textContent = text;
+  return made;
+}
+
 function checkSize(input, problem) {
   const file = input.files[0];
   const limit = Number(input.dataset.limit);
   const isTooLarge = Boolean(file) && file.size > limit;
   const megabytes = (bytes) => Math.round(bytes / 1048576).toLocaleString("en");
   problem.hidden = !isTooLarge;
-  problem.textContent = isTooLarge
-    ? `“${file.name}” has ${megabytes(file.size)} MB, this page takes at most ${megabytes(limit)} MB. Choose a smaller file, `
-      + "start the page with ttm-sk app --upload-limit MB, or use ttm-sk forecast, which has no limit."
-    : "";
+  problem.replaceChildren(...isTooLarge ? [
+    `“${file.name}” has ${megabytes(file.size)} MB, this page takes at most ${megabytes(limit)} MB. Choose a smaller file, `,
+    "start the page with ", command("ttm-sk app --upload-limit MB"),
+    ", or use ", command("ttm-sk forecast"), ", which has no limit.",
+  ] : []);
   input.setCustomValidity(isTooLarge ? "The file is too large for this page." : "");
 }
 

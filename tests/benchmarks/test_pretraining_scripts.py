@@ -1,0 +1,91 @@
+"""The scripts behind docs/ablations.md: short runs of variants, the fitted curve, one lever at a time."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from strategies import small_config
+
+from ttm_sk import TTMConfig
+from ttm_sk.checkpoints.store import read_checkpoint
+from ttm_sk.data.corpora import Corpus
+from ttm_sk.inference.readings import AS_IT_IS
+
+pytest.importorskip("gluonts")
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    for folder in ("pretraining", "gift_eval"):
+        monkeypatch.syspath_prepend(str(FOLDER / folder))
+    return importlib.import_module
+
+
+def test_when_a_choice_is_undone_then_the_model_stays_one_and_of_a_like_size(script):
+    ablate = script("ablate")
+    for changes, settings in ablate.VARIANTS.values():
+        assert replace(TTMConfig.tiny(), **changes)
+        assert ablate.PretrainSettings(n_windows=8, batch_size=4, **settings)
+    undone = [repr(both) for both in ablate.VARIANTS.values()]
+    assert len(set(undone)) == len(undone)
+
+
+def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(script, tmp_path, monkeypatch):
+    ablate = script("ablate")
+    monkeypatch.setattr(ablate.TTMConfig, "tiny", classmethod(lambda cls: small_config(levels=(0.1, 0.5, 0.9))))
+    monkeypatch.setattr(
+        ablate, "VARIANTS", {"as bundled": ({}, {}), "real series only": ({}, {"synthetic_share": 0.0})}
+    )
+    corpus = Corpus.from_series([np.sin(np.arange(900) / period) for period in (3, 5, 8)])
+    monkeypatch.setattr(ablate, "read_corpus", lambda folder, licence_classes: corpus)
+    options = argparse.Namespace(
+        corpus=tmp_path, out=tmp_path / "out", windows=16, batch=8, peak=1e-3, seeds=2, processes=1, time_limit=None
+    )
+    options.device = "cpu"
+    monkeypatch.setattr(ablate, "HELD_BACK", 0.2)
+    ablate.train(options)
+    with (options.out / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted((row["variant"], row["seed"]) for row in rows) == [
+        ("as bundled", "0"),
+        ("as bundled", "1"),
+        ("real series only", "0"),
+        ("real series only", "1"),
+    ]
+    assert all(float(row["validation_loss"]) > 0 for row in rows)
+    weights = read_checkpoint(options.out / "real-series-only.1.safetensors")
+    assert weights.provenance["runs"][0]["settings"]["synthetic_share"] == 0
+
+
+def test_when_losses_follow_a_power_law_then_it_is_found(script):
+    curve = script("learning_curve")
+    millions = pd.Series([1.0, 3.0, 10.0, 30.0, 90.0])
+    found = curve.fitted(millions, curve.power_law(millions, 0.3, 0.1, 0.4))
+    np.testing.assert_allclose(found, [0.3, 0.1, 0.4], rtol=1e-2)
+
+
+def test_when_one_lever_is_pulled_then_only_its_readings_are_tried(script):
+    levers = script("levers")
+    pasts = [np.tile(np.arange(24.0), 40)[None]] * 2
+    kinds = {
+        "`fast` + coarser": lambda one: one.rate > 1 and one.period == 1,
+        "`fast` + by phase": lambda one: one.period > 1,
+        "`fast` + shorter pasts": lambda one: one.context > 0,
+    }
+    tried = set()
+    for name, is_of_it in kinds.items():
+        ((_, _, candidates),) = levers.LEVERS[name][1]
+        first, *others = candidates(pasts)
+        assert first == AS_IT_IS
+        assert others
+        assert all(map(is_of_it, others))
+        tried |= set(others)
+    assert tried == set(levers.resolution.candidates(pasts)) - {AS_IT_IS}
