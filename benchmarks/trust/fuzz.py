@@ -26,8 +26,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--results", type=Path, default=record.RESULTS, help="folder for fuzz.json")
     arguments = parser.parse_args()
-    rows = [fuzz(name, arguments.seconds) for name in arguments.target]
-    record.write("fuzz", {"targets": rows}, folder=arguments.results)
+    rows = []
+    for name in arguments.target:
+        rows.append(fuzz(name, arguments.seconds))
+        record.write("fuzz", {"targets": rows}, folder=arguments.results)  # what was found is kept, come what may
     for row in rows:
         print(f"{row['target']}: {row['executions']:,} executions, {len(row['findings'])} findings {row['findings']}")
     return 1 if any(row["findings"] for row in rows) else 0
