@@ -19,6 +19,8 @@ from pathlib import Path
 import fuzz_targets
 import record
 
+from ttm_sk.evaluation.measurement import source_commit
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -28,11 +30,19 @@ def main() -> int:
     arguments = parser.parse_args()
     rows = []
     for name in arguments.target:
-        rows.append(fuzz(name, arguments.seconds))
-        record.write("fuzz", {"targets": rows}, folder=arguments.results)  # what was found is kept, come what may
+        rows.append(fuzz(name, arguments.seconds) | {"commit": source_commit()})
+        both = kept(arguments.results, without=arguments.target) + rows
+        record.write("fuzz", {"targets": both}, folder=arguments.results)  # what was found is kept, come what may
     for row in rows:
         print(f"{row['target']}: {row['executions']:,} executions, {len(row['findings'])} findings {row['findings']}")
     return 1 if any(row["findings"] for row in rows) else 0
+
+
+def kept(folder: Path, *, without: list[str]) -> list[dict]:
+    """What the other targets gave before, each with its own commit."""
+    before = record.read("fuzz", folder=folder) or {"targets": []}
+    rows = [{"commit": before["commit"]} | row for row in before["targets"]]
+    return [row for row in rows if row["target"] not in without]
 
 
 def fuzz(name: str, seconds: int) -> dict:

@@ -38,16 +38,17 @@ def fuzz(found: Found) -> str:
             f"{row['executions']:,}",
             row["edges"],
             len(row["findings"]),
+            f"`{row.get('commit', found['commit'])[:12]}`",
         ]
         for row in found["targets"]
     ]
-    n_findings = sum(row[-1] for row in rows)
+    n_findings = sum(len(row["findings"]) for row in found["targets"])
     listed = "".join(f"\n- {row['target']}: `{text[:160]}`" for row in found["targets"] for text in row["findings"])
     return (
         "## Hostile files\n\nReaders, and the page of `ttm-sk app` (files sent to it; whole requests), under a"
         " coverage-guided fuzzer (atheris); a finding is any error but one of `ttm_sk.errors`, a status of 500, or a"
         f" crash. Findings in this run: {n_findings}.\n\n"
-        f"{table(['reader', 'minutes', 'of a core', 'executions', 'edges', 'findings'], rows)}{listed}"
+        f"{table(['reader', 'minutes', 'of a core', 'executions', 'edges', 'findings', 'commit'], rows)}{listed}"
     )
 
 
