@@ -179,13 +179,19 @@ def test_when_epochs_or_batch_size_are_zero_then_they_are_refused():
 
 @pytest.mark.parametrize("data", ["data.csv", pd.DataFrame({"OT": [1.0]}), None])
 def test_when_something_else_is_given_for_windows_then_it_is_named(data):
-    model = TinyTimeMixerModel(LENGTHS)
-    for act in (model.evaluate, model.plot, model.finetune):
-        with pytest.raises(DataError, match=f"found a {type(data).__name__} for windows; give a TinyTimeMixerDataset"):
+    model, expected = TinyTimeMixerModel(LENGTHS), f"found a {type(data).__name__} for windows; give a TinyTimeMixerD"
+    for act in (model.evaluate, model.finetune):
+        with pytest.raises(DataError, match=expected):
             act(data)
     if data is not None:
         with pytest.raises(DataError, match="for windows"):
             model.finetune(windows("train"), data, is_quiet=True)
+
+
+def test_when_something_else_is_given_to_plot_then_it_is_named():
+    pytest.importorskip("matplotlib")
+    with pytest.raises(DataError, match="found a NoneType for windows; give a TinyTimeMixerDataset"):
+        TinyTimeMixerModel(LENGTHS).plot(None)
 
 
 # Files, devices, copies
