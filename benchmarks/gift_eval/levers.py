@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 
 from ttm_sk.cli import main as ttm_sk
-from ttm_sk.evaluation.leaderboard import compare_models, read_costs, read_results
+from ttm_sk.evaluation.leaderboard import compare_models, read_results
 from ttm_sk.inference import forecasting, resolution, rollout
 from ttm_sk.inference.readings import AS_IT_IS, Reading
 
@@ -92,10 +92,7 @@ def measured(options: argparse.Namespace, name: str, effort: str, changes: Seque
     for term in ("short", "medium", "long"):
         part = own[[task.endswith(f"/{term}") for task in own.index.get_level_values("task")]]
         shown[f"CRPS, {term}"] = compare_models(part, models=()).iloc[0]["CRPS"]
-    return {
-        **{key: f"{value:.4f}" for key, value in shown.items()},
-        "seconds": f"{read_costs(folder).seconds.sum():.0f}",
-    }
+    return {key: f"{value:.4f}" for key, value in shown.items()}
 
 
 def write_table(rows: Sequence[dict[str, str]]) -> None:
@@ -103,8 +100,8 @@ def write_table(rows: Sequence[dict[str, str]]) -> None:
     columns = list(rows[0])
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in rows:
-        values = [f"{float(value):.3f}" for value in list(row.values())[1:-1]]
-        lines.append(f"| {row['lever']} | {' | '.join(values)} | {row['seconds']} |")
+        values = [f"{float(value):.3f}" for value in list(row.values())[1:]]
+        lines.append(f"| {row['lever']} | {' | '.join(values)} |")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     table = "\n".join(lines)
     PAGE.write_text(f"{before}{START}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
