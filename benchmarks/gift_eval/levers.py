@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,9 +23,12 @@ from ttm_sk.evaluation.leaderboard import compare_models, read_results
 from ttm_sk.inference import forecasting, resolution, rollout
 from ttm_sk.inference.readings import AS_IT_IS, Reading
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
+
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "ablations.md"
-START, END = "<!-- levers:start -->", "<!-- levers:end -->"
 NO_SYMMETRY = (forecasting, "sign_symmetric", lambda step: step)
 ONE_FUTURE = (rollout, "FIVE_PATHS", (0.5,))
 
@@ -102,9 +106,7 @@ def write_table(rows: Sequence[dict[str, str]]) -> None:
     for row in rows:
         values = [f"{float(value):.3f}" for value in list(row.values())[1:]]
         lines.append(f"| {row['lever']} | {' | '.join(values)} |")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    table = "\n".join(lines)
-    PAGE.write_text(f"{before}{START}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    put(PAGE, "levers", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import argparse
 import csv
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,6 +29,10 @@ from ttm_sk.checkpoints.store import save_checkpoint
 from ttm_sk.data.corpora import Corpus, read_corpus
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
 
 # name: (what is another than in TTMConfig.tiny(), what is another in the settings)
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -51,7 +56,6 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 FIELDS = ("variant", "seed", "parameters", "windows", "seconds", "validation_loss", "hardware")
 RESULTS = Path(__file__).parent / "ablations.csv"
 PAGE = Path(__file__).parents[2] / "docs" / "ablations.md"
-START, END = "<!-- ablations:start -->", "<!-- ablations:end -->"
 HELD_BACK = 0.05  # of the corpus, by series and by time
 
 _corpus: Corpus | None = None  # of this process and of those forked from it
@@ -180,9 +184,7 @@ def write_page() -> None:
         shown = [" / ".join(f"{float(run[score]):.3f}" for run in runs) for score in ("MASE", "CRPS")]
         loss = " / ".join(f"{float(run['validation_loss']):.4f}" for run in runs)
         lines.append(f"| {name} | {int(runs[0]['parameters']):,} | {len(runs)} | {shown[0]} | {shown[1]} | {loss} |")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    table = "\n".join(lines)
-    PAGE.write_text(f"{before}{START}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    put(PAGE, "ablations", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ beside this script, a picture, and the table of ``docs/ablations.md``. FOLDER ke
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,12 @@ from ttm_sk.evaluation.leaderboard import compare_models, read_results
 from ttm_sk.plotting import BLUE, ORANGE, blank_figure, to_image
 from ttm_sk.training.pretrain import validation_loss
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
+
 RESULTS = Path(__file__).parent / "learning_curve.csv"
 DOCS = Path(__file__).parents[2] / "docs"
-START, END = "<!-- curve:start -->", "<!-- curve:end -->"
 AHEAD = 150.0  # millions of windows to look ahead to
 FITTED = {"loss": "loss of one pass", "CRPS": "CRPS, one pass"}
 
@@ -104,10 +108,7 @@ def write(table: pd.DataFrame, fits: dict[str, np.ndarray]) -> None:
             f"- {score}: {floor:.4f} + {gain:.4f} x millions^-{rate:.2f}; {now:.4f} at {newest:.0f} million,"
             f" {then:.4f} at {AHEAD:.0f} million ({then / now - 1:+.2%})."
         )
-    text = "\n".join([*lines, "", "Fitted curves:", "", *ahead])
-    page = DOCS / "ablations.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(START)
-    page.write_text(f"{before}{START}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    put(DOCS / "ablations.md", "curve", "\n".join([*lines, "", "Fitted curves:", "", *ahead]))
 
 
 if __name__ == "__main__":

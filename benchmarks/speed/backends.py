@@ -32,6 +32,10 @@ from ttm_sk.inference.exported import open_exported
 from ttm_sk.inference.forecasting import as_runner, forecast_series
 from ttm_sk.inference.runner import Runner
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
+
 TASKS = (
     "hospital/M/short",
     "m4_weekly/W/short",
@@ -51,7 +55,6 @@ ENGINES = {
     "OpenVINO, bf16": ("onnx", "openvino", "bf16"),
 }
 STRIDE = 7
-START, END = "<!-- backends:start -->", "<!-- backends:end -->"
 
 
 class EngineContender(CheckpointContender):
@@ -118,8 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     text = f"{summary(table)}\n\nWeights {load_checkpoint('ttm-tiny').hash[:12]}."
     print(text)
     if options.page:
-        page = options.page.read_text(encoding="utf-8")
-        options.page.write_text(f"{page.split(START)[0]}{START}\n{text}\n{END}{page.split(END)[1]}", encoding="utf-8")
+        put(options.page, "backends", text)
     return 0
 
 

@@ -35,6 +35,10 @@ from ttm_sk.evaluation.leaderboard import markdown_table
 from ttm_sk.scoring.metrics import mase, seasonal_error
 from ttm_sk.training.objectives import scaled_loss
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
+
 PARTS = ("forward", "training", "panel", "start", "warm")
 BATCHES = (1, 64, 1024)
 PACKAGES = (
@@ -50,7 +54,6 @@ PACKAGES = (
     "transformers",
 )
 Results = dict[str, list[dict[str, object]]]
-START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 IMPORTS = {
     "import ttm_sk": "import ttm_sk",
     "TTMForecaster": "from ttm_sk import TTMForecaster",
@@ -279,8 +282,7 @@ def main(arguments: list[str]) -> None:
     if options.picture:
         draw(results, options.picture)
     if options.page:
-        page = options.page.read_text(encoding="utf-8")
-        options.page.write_text(f"{page.split(START)[0]}{START}\n{text}\n{END}{page.split(END)[1]}", encoding="utf-8")
+        put(options.page, "figures", text)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,10 @@ from ttm_sk import forecast, load_checkpoint
 from ttm_sk.evaluation.leaderboard import markdown_table
 from ttm_sk.plotting import blank_figure, to_image
 
-START, END = "<!-- curves:start -->", "<!-- curves:end -->"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
+
 LENGTH, HORIZON = 512, 96
 SIZES = {
     "length of the past": (64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576),
@@ -100,8 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.picture:
         draw(table, options.picture)
     if options.page:
-        page = options.page.read_text(encoding="utf-8")
-        options.page.write_text(f"{page.split(START)[0]}{START}\n{text}\n{END}{page.split(END)[1]}", encoding="utf-8")
+        put(options.page, "curves", text)
     return 0
 
 

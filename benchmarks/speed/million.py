@@ -30,11 +30,14 @@ import pyarrow.dataset
 
 from ttm_sk.distributed import forecast_frame
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
+
 N_DAYS = 60
 OPTIONS = {"horizon": 7, "freq": "D", "levels": (0.1, 0.9), "effort": "plain"}
 SERIES_A_PART = 5000
 RESULTS = Path(__file__).parent / "results"
-START, END = "<!-- million:start -->", "<!-- million:end -->"
 
 
 def part_of(number: int, *, n_series: int) -> pd.DataFrame:
@@ -170,6 +173,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--page", type=Path, help="Markdown file that gets the table of results/million-*.json")
     options = parser.parse_args()
+    if not (options.engine or options.page):
+        parser.error("give an --engine to run, or a --page to write")
     if options.engine:
         run(options)
     if options.page:
@@ -200,9 +205,7 @@ def write_page(page: Path) -> None:
     for row in rows:
         values = [f"{row[name]:,}" for name in ("series", "seconds", "series_a_second", "most_mb", "lost", "doubled")]
         lines.append(f"| {row['engine'].capitalize()} | {' | '.join(values)} |")
-    before, _, rest = page.read_text(encoding="utf-8").partition(START)
-    table = "\n".join(lines)
-    page.write_text(f"{before}{START}\n{table}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    put(page, "million", "\n".join(lines))
 
 
 if __name__ == "__main__":

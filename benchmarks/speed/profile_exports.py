@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +26,10 @@ from ttm_sk.evaluation.leaderboard import markdown_table
 from ttm_sk.inference.export import export_checkpoint
 from ttm_sk.inference.exported import ROWS_AT_ONCE
 
-START, END = "<!-- profile:start -->", "<!-- profile:end -->"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from marks import put  # noqa: E402
+
 N_RUNS = 10
 # what an operation's name begins with (ONNX Runtime's and OpenVINO's), and what it is
 KINDS = {
@@ -50,8 +54,7 @@ def main() -> None:
     text = markdown_table(table.set_index("model"))
     print(text)
     if options.page:
-        before, _, rest = options.page.read_text(encoding="utf-8").partition(START)
-        options.page.write_text(f"{before}{START}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        put(options.page, "profile", text)
 
 
 def rows(models: dict[str, Checkpoint]) -> Iterator[dict[str, object]]:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
+from scripts import script
 
 pytest.importorskip("playwright", reason="tox -e browser installs it")
 
-FOLDER = Path(__file__).parents[2] / "benchmarks" / "browser"
-
-
-def script(name: str):
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(FOLDER))
-    return module
-
 
 def test_when_a_link_leads_nowhere_then_it_is_dead(tmp_path):
-    is_there = script("pages").is_there
+    is_there = script("browser/pages").is_there
     (tmp_path / "effort").mkdir()
     (tmp_path / "effort" / "index.html").write_text('<h2 id="what-best-chooses">')
     for link in ("/effort/", "/effort/#what-best-chooses", "/effort/#__tabbed"):
@@ -39,6 +24,6 @@ def test_when_a_link_leads_nowhere_then_it_is_dead(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not (os.environ.get("CHROMIUM") or shutil.which("chromium")), reason="needs chromium")
 def test_when_only_the_keyboard_is_used_then_the_page_gives_a_forecast(tmp_path, capsys):
-    assert script("app").main(["--pictures", str(tmp_path), "--widths", "390"]) == 0
+    assert script("browser/app").main(["--pictures", str(tmp_path), "--widths", "390"]) == 0
     assert "forgotten" in capsys.readouterr().out
     assert len(list(tmp_path.glob("*.png"))) >= 9

@@ -4,42 +4,35 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scripts import script
 from strategies import small_config
 
 from ttm_sk import TTMConfig
+from ttm_sk.checkpoints.architectures import new_module
 from ttm_sk.checkpoints.store import read_checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.inference.readings import AS_IT_IS
 
 pytest.importorskip("gluonts")
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.fixture
-def script(monkeypatch):
-    for folder in ("pretraining", "gift_eval"):
-        monkeypatch.syspath_prepend(str(FOLDER / folder))
-    return importlib.import_module
-
-
-def test_when_a_choice_is_undone_then_the_model_stays_one_and_of_a_like_size(script):
-    ablate = script("ablate")
+def test_when_a_choice_is_undone_then_the_model_stays_one_and_of_a_like_size():
+    ablate = script("pretraining/ablate")
     for changes, settings in ablate.VARIANTS.values():
-        assert replace(TTMConfig.tiny(), **changes)
+        n_parameters = sum(p.numel() for p in new_module(replace(TTMConfig.tiny(), **changes)).parameters())
+        assert 0.85e6 < n_parameters < 1.06e6
         assert ablate.PretrainSettings(n_windows=8, batch_size=4, **settings)
     undone = [repr(both) for both in ablate.VARIANTS.values()]
     assert len(set(undone)) == len(undone)
 
 
-def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(script, tmp_path, monkeypatch):
-    ablate = script("ablate")
+def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(tmp_path, monkeypatch):
+    ablate = script("pretraining/ablate")
     monkeypatch.setattr(ablate.TTMConfig, "tiny", classmethod(lambda cls: small_config(levels=(0.1, 0.5, 0.9))))
     monkeypatch.setattr(
         ablate, "VARIANTS", {"as bundled": ({}, {}), "real series only": ({}, {"synthetic_share": 0.0})}
@@ -65,15 +58,26 @@ def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(script, tm
     assert weights.provenance["runs"][0]["settings"]["synthetic_share"] == 0
 
 
-def test_when_losses_follow_a_power_law_then_it_is_found(script):
-    curve = script("learning_curve")
+def test_when_a_block_is_put_then_what_stood_there_goes_and_without_marks_nothing_is_lost(tmp_path):
+    put, page = script("marks").put, tmp_path / "page.md"
+    page.write_text("before\n<!-- one:start -->\nold\n<!-- one:end -->\nafter\n", encoding="utf-8")
+    put(page, "one", "new")
+    written = "before\n<!-- one:start -->\n\nnew\n\n<!-- one:end -->\nafter\n"
+    assert page.read_text(encoding="utf-8") == written
+    with pytest.raises(SystemExit, match="two:start"):
+        put(page, "two", "new")
+    assert page.read_text(encoding="utf-8") == written
+
+
+def test_when_losses_follow_a_power_law_then_it_is_found():
+    curve = script("pretraining/learning_curve")
     millions = pd.Series([1.0, 3.0, 10.0, 30.0, 90.0])
     found = curve.fitted(millions, curve.power_law(millions, 0.3, 0.1, 0.4))
     np.testing.assert_allclose(found, [0.3, 0.1, 0.4], rtol=1e-2)
 
 
-def test_when_one_lever_is_pulled_then_only_its_readings_are_tried(script):
-    levers = script("levers")
+def test_when_one_lever_is_pulled_then_only_its_readings_are_tried():
+    levers = script("gift_eval/levers")
     pasts = [np.tile(np.arange(24.0), 40)[None]] * 2
     kinds = {
         "`fast` + coarser": lambda one: one.rate > 1 and one.period == 1,

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-
-FOLDER = Path(__file__).parents[2] / "benchmarks" / "speed"
-
-
-def script(name: str):
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(FOLDER))
-    return module
+from scripts import script
 
 
 @pytest.fixture(scope="module")
 def compare():
-    return script("compare")
+    return script("speed/compare")
 
 
 def test_when_calls_are_interleaved_then_each_runs_in_every_round_after_one_that_does_not_count(compare):
@@ -93,7 +78,7 @@ def test_when_curves_are_measured_then_page_table_and_picture_have_them(tmp_path
     written = ["--output", str(tmp_path / "c.csv"), "--page", str(page), "--picture", str(tmp_path / "c.png")]
     threads = torch.get_num_threads()
     try:
-        script("curves").main(["--efforts", "plain", "--most", "256", "--rounds", "1", *written])
+        script("speed/curves").main(["--efforts", "plain", "--most", "256", "--rounds", "1", *written])
     finally:
         torch.set_num_threads(threads)
     rows = pd.read_csv(tmp_path / "c.csv")
@@ -106,4 +91,4 @@ def test_when_curves_are_measured_then_page_table_and_picture_have_them(tmp_path
 
 def test_when_cost_doubles_with_size_then_growth_is_one():
     rows = pd.DataFrame({"size": [1, 4, 16], "seconds": [9.0, 1.0, 4.0]})
-    assert script("curves").growth(rows) == pytest.approx(1)
+    assert script("speed/curves").growth(rows) == pytest.approx(1)
