@@ -6,8 +6,8 @@ One after the other (a second call keeps what the first has measured), then put 
     python benchmarks/patch_slstm/equal_seconds.py --model ttm-tiny --corpus CORPUS --storage STORAGE --output FOLDER
     python benchmarks/patch_slstm/page.py
 
-One thread; seconds are those of the processor, drawing the windows included. A short run says how many windows the time
-buys; what was really spent is measured. Each learns by its own recipe, with the decay and the average of a short run.
+One thread; seconds are those of the processor, drawing the windows included. Two short runs say how many windows the
+time buys; what was really spent is measured. Each learns by its own recipe, with the decay and the average of a short run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ttm_sk.training.pretrain import PretrainSettings, pretrain
 from ttm_sk.training.recipes import preset_config
 
 HERE = Path(__file__).parent
-N_PROBED = 20  # steps, spread over the lengths of the curriculum
+PROBED = 20, 80  # steps of two short runs, each over all lengths of the curriculum: their difference leaves the start out
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,10 @@ def main() -> None:
 
 def train(contender: Contender, corpus: Corpus, options: argparse.Namespace) -> dict[str, object]:
     """As many windows as the seconds buy; the weights go to a file."""
-    _, probed = learn(contender, corpus, N_PROBED, options.bfloat16)
-    n_steps = int(options.seconds / probed * N_PROBED)
-    print(f"{probed / N_PROBED:.3f} s a step: {n_steps} steps of {contender.batch_size} windows", flush=True)
+    few, many = (learn(contender, corpus, n_steps, options.bfloat16)[1] for n_steps in PROBED)
+    a_step = (many - few) / (PROBED[1] - PROBED[0])
+    n_steps = int(options.seconds / a_step)
+    print(f"{a_step:.3f} s a step: {n_steps} steps of {contender.batch_size} windows", flush=True)
     checkpoint, spent = learn(contender, corpus, n_steps, options.bfloat16)
     save_checkpoint(checkpoint, options.output / f"{options.model}.safetensors")
     return {
