@@ -111,6 +111,15 @@ def test_when_a_strategy_trains_then_what_did_best_with_drivers_on_the_past_is_u
     assert np.isfinite(forecaster.predict(fh=[2, 30], X=X.set_axis(HOURS + pd.Timedelta(hours=240)))).all()
 
 
+def test_when_the_bundled_weights_are_trained_with_drivers_then_they_forecast_beyond_one_pass():
+    y, X = data()
+    ahead = range(1, 111)
+    forecaster = TTMForecaster(fit_strategy="head", fit_steps=2, effort="plain", random_state=0)
+    forecaster.fit(y.iloc[:140], X=X.iloc[:140], fh=ahead)
+    assert set(forecaster.drivers_.scores) >= {"mixer", "ridge and mixer"}
+    assert np.isfinite(forecaster.predict(X=X.iloc[140:250])).all()
+
+
 def test_when_nothing_that_trains_is_better_then_the_regression_stays_and_says_so(monkeypatch):
     monkeypatch.setattr(selection, "MARGIN", 1.0)  # so that nothing can be better enough
     y, X = data()

@@ -10,9 +10,12 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError
 from ttm_sk.training.extension import new_parts, with_channel_mixing, with_drivers, with_static
 
+MARKED = {"with_flags": True, "fed_back_weight": 0.5}  # as in the bundled weights
 
-def test_when_channel_mixing_is_added_then_forecasts_stay_and_the_new_parts_are_named():
-    config = small_config(gate="softmax")
+
+@pytest.mark.parametrize("marks", [{}, MARKED], ids=["plain", "marked"])
+def test_when_channel_mixing_is_added_then_forecasts_stay_and_the_new_parts_are_named(marks):
+    config = small_config(gate="softmax", **marks)
     source = Checkpoint(config, random_module(config).state_dict())
     grown = with_channel_mixing(source, 3)
     context = torch.randn(2, 3, 32)
@@ -34,8 +37,9 @@ def test_when_channels_cannot_be_mixed_then_an_error_says_why():
         with_channel_mixing(with_channel_mixing(source, 2), 4)
 
 
-def test_when_drivers_are_added_then_forecasts_stay_until_the_mixer_learns():
-    config = small_config()
+@pytest.mark.parametrize("marks", [{}, MARKED], ids=["plain", "marked"])
+def test_when_drivers_are_added_then_forecasts_stay_until_the_mixer_learns(marks):
+    config = small_config(**marks)
     source = Checkpoint(config, random_module(config).state_dict())
     grown = with_drivers(source, 2, horizon=5)
     context, covariates = torch.randn(3, 1, 32), torch.randn(3, 2, 37)
@@ -61,9 +65,10 @@ def test_when_drivers_cannot_be_added_then_an_error_says_why():
         with_drivers(with_drivers(source, 1), 1)
 
 
+@pytest.mark.parametrize("marks", [{}, MARKED], ids=["plain", "marked"])
 @pytest.mark.parametrize("n_drivers", [0, 2])
-def test_when_static_categories_are_added_then_forecasts_stay_until_the_embedding_learns(n_drivers):
-    config = small_config()
+def test_when_static_categories_are_added_then_forecasts_stay_until_the_embedding_learns(n_drivers, marks):
+    config = small_config(**marks)
     source = Checkpoint(config, random_module(config).state_dict())
     grown = with_drivers(source, 2, static_sizes=(3, 2)) if n_drivers else with_static(source, (3, 2))
     context = torch.randn(3, 1, 32)

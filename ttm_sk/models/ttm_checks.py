@@ -124,10 +124,9 @@ def _check_levels(c: TTMConfig) -> None:
 def _check_fed_back_weight(c: TTMConfig) -> None:
     if not 0 < c.fed_back_weight <= 1:
         raise ConfigError(f"fed_back_weight={c.fed_back_weight} must lie in (0, 1]")
-    if c.fed_back_weight < 1 and not (c.with_flags and not c.is_fixed):
+    if c.fed_back_weight < 1 and not c.with_flags:
         raise ConfigError(
-            f"fed_back_weight={c.fed_back_weight} is for flags that the model sees, and channels by themselves:"
-            " with_flags=True, no channel mixing; or leave it at 1"
+            f"fed_back_weight={c.fed_back_weight} is for flags that the model sees: with_flags=True, or leave it at 1"
         )
 
 
