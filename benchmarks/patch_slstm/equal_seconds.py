@@ -7,7 +7,7 @@ One after the other (a second call keeps what the first has measured), then put 
     python benchmarks/patch_slstm/page.py
 
 One thread; seconds are those of the processor, drawing the windows included. Two short runs say how many windows the
-time buys; what was really spent is measured. Each learns by its own recipe, with the decay and the average of a short run.
+time buys; what was really spent is measured. Each learns by its own recipe, with the decay and average of a short run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ttm_sk.training.pretrain import PretrainSettings, pretrain
 from ttm_sk.training.recipes import preset_config
 
 HERE = Path(__file__).parent
-PROBED = 20, 80  # steps of two short runs, each over all lengths of the curriculum: their difference leaves the start out
+PROBED = 20, 80  # steps of two short runs, each over all lengths of the curriculum: the difference leaves out the start
 
 
 @dataclass(frozen=True)
