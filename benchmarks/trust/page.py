@@ -5,6 +5,7 @@ python benchmarks/trust/page.py
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import record
 import sections
 
 DOCS = Path(__file__).parents[2] / "docs"
+DEFECTS = Path(__file__).with_name("defects.csv")
 HEAD = """# Trust: what breaks, what holds
 
 What the package does when input is bad, files are hostile, processes are killed and disks are full, measured by
@@ -32,10 +34,16 @@ def main() -> None:
         found = record.read(noun)
         if found is not None:
             parts.append(f"{section(found)}\n\n{_origin(found)}\n")
+    parts.append(sections.defects(read_defects()))
     write(DOCS / "trust.md", parts)
     causes = record.read("bad_input")
     if causes is not None:
         write(DOCS / "trust-errors.md", [ERRORS, *_tables(causes["causes"])])
+
+
+def read_defects() -> list[dict[str, str]]:
+    with DEFECTS.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def write(path: Path, parts: list[str]) -> None:

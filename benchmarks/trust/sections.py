@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-__all__ = ["SECTIONS", "table"]
+__all__ = ["CAUSE", "SECTIONS", "defects", "table"]
 
 Found = dict[str, Any]
+CAUSE = "cause: "  # before the name of an entry in the catalogue of bad input, where that keeps a defect away
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -207,6 +208,20 @@ def supply(found: Found) -> str:
         "## What it stands on\n\nThe packages of a plain installation; with hashes in"
         " `benchmarks/trust/results/sbom.json` (CycloneDX).\n\n"
         f"{table(['package', 'version', 'licence'], rows)}\n\n{table(['bundled file', 'SHA-256 begins'], hashes)}"
+    )
+
+
+def defects(rows: list[dict[str, str]]) -> str:
+    """What was found on the way; each is kept from coming back by a test, or by a cause of the catalogue."""
+    kept = {True: "catalogue of bad input: {}", False: "`{}`"}
+    lines = []
+    for row in rows:
+        is_cause = row["kept by"].startswith(CAUSE)
+        name = row["kept by"].removeprefix(CAUSE).rpartition("::")[2]
+        lines.append([row["found by"], row["what happened"], row["what happens now"], kept[is_cause].format(name)])
+    return (
+        f"## Defects found and mended\n\n{len(rows)} of them, from `benchmarks/trust/defects.csv`; a test fails when"
+        f" one comes back.\n\n{table(['found by', 'what happened', 'what happens now', 'kept by'], lines)}\n"
     )
 
 

@@ -128,8 +128,9 @@ def test_when_an_example_is_chosen_then_it_is_forecast_like_a_file(browser):
         (b"PAR1nonsense", "broken.parquet", "“broken.parquet” is no readable parquet file"),
         (gzip.compress(b"day,sales\n" + b"x" * 9 * UPLOAD_LIMIT), "trap.csv.gz", "“trap.csv.gz” unpacks to more than"),
         (gzip.compress(SALES)[:30] + b"\xff" * 40, "torn.csv.gz", "“torn.csv.gz” is"),
+        (b"\x1f\x8b\x08\x00", "half.csv.gz", "“half.csv.gz” is"),
     ],
-    ids=["empty", "picture", "bare", "broken", "trap", "torn"],
+    ids=["empty", "picture", "bare", "broken", "trap", "torn", "half"],
 )
 def test_when_a_file_is_no_table_then_the_page_names_it_and_what_to_do(browser, content, name, words):
     page = upload(browser, content, name)
