@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,7 @@ from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.estimators import adaptation
 from ttm_sk.estimators.adaptation import STRATEGIES
+from ttm_sk.inference.selection import Choice
 
 FH = [1, 2, 3]
 TRAINED = [name for name in STRATEGIES if name not in ("zero-shot", "auto")]
@@ -129,6 +131,45 @@ def test_when_the_past_is_too_short_for_a_backtest_then_auto_stays_zero_shot():
     forecaster = small("auto").fit(wave(4), fh=FH)
     assert forecaster.strategy_.chosen == "zero-shot"
     assert forecaster.checkpoint_.hash == start().hash
+
+
+@pytest.mark.parametrize(
+    ("length", "n_series", "windows"), [(48, 1, 3), (120, 1, 5), (500, 1, 14), (500, 2, 7), (500, 9, 3)]
+)
+def test_when_the_past_is_long_then_auto_compares_on_more_windows(monkeypatch, length, n_series, windows):
+    asked = []
+    monkeypatch.setattr(
+        adaptation, "select", lambda *_, n_windows, **__: asked.append(n_windows) or Choice("zero-shot", "")
+    )
+    index = pd.MultiIndex.from_product([range(n_series), range(length)], names=["series", "step"])
+    small("auto").fit(pd.DataFrame({"y": np.arange(len(index)) % 7.0}, index=index), fh=FH)
+    assert asked == [windows]
+
+
+@pytest.mark.parametrize("learns_from_all", [True, False])
+def test_when_a_shorter_past_taught_nothing_then_auto_learns_from_all_and_validation_decides(
+    monkeypatch, learns_from_all
+):
+    finetune = adaptation.finetune
+
+    def blank(checkpoint, windows, **options):
+        """Learns as ever, but keeps nothing of it: always, or from a shorter past."""
+        tuned = finetune(checkpoint, windows, **options)
+        if learns_from_all and max(series.shape[1] for series in windows) == 120:
+            return tuned
+        note = tuned.provenance["finetuning"][-1] | {"blend": 0.0}
+        return replace(checkpoint, provenance=tuned.provenance | {"finetuning": [note]})
+
+    monkeypatch.setattr(adaptation, "finetune", blank)
+    forecaster = small("auto").fit(wave(120), fh=FH)
+    assert set(forecaster.strategy_.scores.values()) == {1.0}
+    if learns_from_all:
+        assert forecaster.strategy_.chosen == "minimal"
+        assert "a shorter past taught nothing, all of it does: kept" in forecaster.strategy_.reason
+        assert forecaster.checkpoint_.hash == small("minimal").fit(wave(120), fh=FH).checkpoint_.hash
+    else:
+        assert forecaster.strategy_.chosen == "zero-shot"
+        assert forecaster.checkpoint_.hash == start().hash
 
 
 def test_when_a_grid_is_searched_over_strategies_then_the_best_forecasts():

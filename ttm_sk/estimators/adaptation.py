@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.known import Known
 from ttm_sk.data.window_dataset import WindowDataset
+from ttm_sk.errors import DataError
 from ttm_sk.inference.forecasting import forecast_known
 from ttm_sk.inference.selection import Choice, Forecaster, select
 from ttm_sk.training.finetune import FineTuneSettings, finetune
@@ -19,6 +20,9 @@ __all__ = ["AUTO_CANDIDATES", "STRATEGIES", "adapt"]
 
 STRATEGIES = ("zero-shot", *TRAINABLES, "auto")
 AUTO_CANDIDATES = ("zero-shot", "minimal", "adapter", "full")
+UNTRIED = "minimal"  # what "auto" learns with where a backtest could not tell
+FEWEST_WINDOWS, MOST_WINDOWS = 3, 14  # of a backtest, over all series; few of them are chance: docs/experiments.md
+LARGEST_SHARE = 8  # more than the fewest only where they are no more than an eighth of the past
 
 
 def adapt(
@@ -41,7 +45,8 @@ def adapt(
         Arrays ``(channel, time)``, NaN = not observed.
     strategy
         A word of :data:`STRATEGIES`. ``"auto"`` tries :data:`AUTO_CANDIDATES` on the past, then learns from all of it
-        in the way that was best there.
+        in the way that was best there. Where the shortened past was too little for any of them to learn from, it learns
+        from all of it with :data:`UNTRIED`, and keeps that if the validation part says so.
     horizon
         Steps ahead that matter.
     resolution
@@ -84,11 +89,38 @@ def adapt(
         pace = {"effort": "fast" if effort == "best" else effort, "resolution": resolution}
         return lambda rows, steps: forecast_known(module, rows, steps, known=beside, levels=levels, **pace)
 
-    choice = select(AUTO_CANDIDATES, prepare, histories, horizon=horizon, levels=levels)
+    n_windows = _enough_windows(histories, horizon)
+    choice = select(AUTO_CANDIDATES, prepare, histories, horizon=horizon, levels=levels, n_windows=n_windows)
+    if _is_tied(choice):
+        return _learn_untried(checkpoint, choice, lambda: learn(UNTRIED, histories, known))
     tuned, way = learn(choice.chosen, histories, known)
     if choice.chosen == "zero-shot":
         return tuned, choice
     return tuned, replace(choice, reason=f"{choice.reason}; {way.reason}")
+
+
+def _enough_windows(histories: Sequence[np.ndarray], horizon: int) -> int:
+    """Windows of each series for the backtest of ``"auto"``."""
+    room = max(history.shape[1] for history in histories) // (LARGEST_SHARE * horizon)
+    return max(FEWEST_WINDOWS, min(MOST_WINDOWS // len(histories), room))
+
+
+def _is_tied(choice: Choice) -> bool:
+    """Whether all candidates forecast as the first one did: what came before the windows taught them nothing."""
+    return len(choice.scores) > 1 and set(choice.scores.values()) == {1.0}
+
+
+def _learn_untried(
+    checkpoint: Checkpoint, choice: Choice, learn: Callable[[], tuple[Checkpoint, Choice]]
+) -> tuple[Checkpoint, Choice]:
+    """Learn from all of the past after a tie; the validation part decides, which nothing was learnt from."""
+    try:
+        tuned, way = learn()
+    except DataError:
+        return checkpoint, choice
+    if tuned.provenance["finetuning"][-1]["blend"] == 0:
+        return checkpoint, choice
+    return tuned, replace(choice, chosen=UNTRIED, reason=f"a shorter past taught nothing, all of it does: {way.reason}")
 
 
 def _windows(
