@@ -1,10 +1,11 @@
 """Which versions of what it stands on fit together, and what runs on them: Pythons, pandas 2 and 3, lowest, newest.
 
-python benchmarks/trust/versions.py
+python benchmarks/trust/versions.py --torch newest lowest
 
 Every Python is asked what a plain installation resolves to (nothing is installed for that). Where its interpreter is
 there, the path without torch runs on it with pandas 2.3 and 3.0, and on this Python everything runs on the lowest
-versions (of torch, which is large, the present one).
+versions (of torch, which is large, the present one). ``--torch`` runs everything where a plain installation of all the
+newest or lowest versions is, too; each fetches a torch of several gigabytes.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ BINARY = ("--only-binary", ":all:")
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pythons", nargs="+", default=list(PYTHONS))
+    parser.add_argument("--torch", nargs="*", choices=("newest", "lowest"), default=[], help="gigabytes each")
     parser.add_argument("--results", type=Path, default=record.RESULTS, help="folder for versions.json")
     arguments = parser.parse_args(argv)
     bounds = lower_bounds(tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"])
@@ -48,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         with ThreadPoolExecutor(len(arguments.pythons)) as pool:
             parts = list(pool.map(lambda python: resolved(python, wheel, bounds), arguments.pythons))
         runs = [run for python in arguments.pythons for run in runs_on(python, wheel)]
-        runs += [on_lowest(wheel, bounds)]
+        runs += [on_lowest(wheel, bounds), *(with_torch(wheel, bounds, wish) for wish in arguments.torch)]
     found = {"bounds": bounds, "resolved": sum(parts, []), "runs": compared(runs)}
     record.write("versions", found, folder=arguments.results)
     for row in [*found["resolved"], *found["runs"]]:
@@ -63,6 +65,10 @@ def lower_bounds(dependencies: Iterable[str]) -> dict[str, str]:
     """
     found = [BOUND.fullmatch(text) for text in dependencies]
     return {one["name"]: one["least"] for one in found}
+
+
+def _python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def lowest_of(listed: Iterable[str], least: str) -> str:
@@ -138,9 +144,19 @@ def runs_on(python: str, wheel: Path) -> list[dict[str, Any]]:
 
 def on_lowest(wheel: Path, bounds: dict[str, str]) -> dict[str, Any]:
     """Everything, on this Python, on the lowest versions of all but torch."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    pins = [f"{name}=={lowest_of(_listed(name, python), least)}" for name, least in bounds.items() if name != "torch"]
-    return {"python": python, "path": "in full", **_run(sys.executable, wheel, pins, "in-full", has_others=True)}
+    pins = [pin for pin in _lowest_pins(bounds) if not pin.startswith("torch==")]
+    return {"python": _python(), "path": "in full", **_run(sys.executable, wheel, pins, "in-full", has_others=True)}
+
+
+def with_torch(wheel: Path, bounds: dict[str, str], wish: str) -> dict[str, Any]:
+    """Everything, on this Python, where all versions are the newest or the lowest, torch included."""
+    pins = _lowest_pins(bounds) if wish == "lowest" else []
+    found = _run(sys.executable, wheel, [*pins, "onnxruntime", str(wheel)], "in-full")
+    return {"python": _python(), "path": f"in full, all {wish}", **found}
+
+
+def _lowest_pins(bounds: dict[str, str]) -> list[str]:
+    return [f"{name}=={lowest_of(_listed(name, _python()), least)}" for name, least in bounds.items()]
 
 
 def _run(path: str, wheel: Path, packages: list[str], *arguments: str, has_others: bool = False) -> dict[str, Any]:
