@@ -18,7 +18,7 @@ HEAD = """# Trust: what breaks, what holds
 
 What the package does when input is bad, files are hostile, processes are killed and disks are full, measured by
 `python -m tox -e trust` and written by `benchmarks/trust/page.py`. Each part says when, of which commit and on what
-kind of machine it was measured.
+kind of machine it was measured; a part may be a shorter run than that command makes.
 """
 ERRORS = """# What the errors say
 

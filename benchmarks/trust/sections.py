@@ -49,7 +49,7 @@ def fuzz(found: Found) -> str:
         "## Hostile files\n\nReaders, and the page of `ttm-sk app` (files sent to it; whole requests), under a"
         " coverage-guided fuzzer (atheris); a finding is any error but one of `ttm_sk.errors`, a status of 500, or a"
         f" crash. Findings in this run: {n_findings}.\n\n"
-        f"{table(['reader', 'minutes', 'of a core', 'executions', 'edges', 'findings', 'commit'], rows)}{listed}"
+        f"{table(['reader', 'minutes', 'core-minutes', 'executions', 'edges', 'findings', 'commit'], rows)}{listed}"
     )
 
 
@@ -205,8 +205,8 @@ def supply(found: Found) -> str:
     rows = [[row["name"], row["version"], row["licence"]] for row in found["components"]]
     hashes = [[f"`{name}`", f"`{digest[:16]}`"] for name, digest in found["weights"].items()]
     return (
-        "## What it stands on\n\nThe packages of a plain installation; with hashes in"
-        " `benchmarks/trust/results/sbom.json` (CycloneDX).\n\n"
+        "## What it stands on\n\nWhat a plain installation needs, in the versions of `constraints/full.txt`; with"
+        " hashes in `benchmarks/trust/results/sbom.json` (CycloneDX).\n\n"
         f"{table(['package', 'version', 'licence'], rows)}\n\n{table(['bundled file', 'SHA-256 begins'], hashes)}"
     )
 

@@ -2,8 +2,9 @@
 
 Written from the papers: Ekambaram et al. (2024), arXiv:2401.03955 (TTM), and (2023), arXiv:2306.09364
 (TSMixer). What this house adds (each a field of the config, all off in IBM's configurations): observed
-flags beside the values, several views of the past at falling resolution, seasonal templates, and a head
-of quantiles that never cross.
+flags beside the values, several views of the past at falling resolution, scaling by asinh, seasonal templates
+and the single newest cycles, the last value and the roughness of the past in the head, a mark on what was fed
+back, and a head of quantiles that never cross.
 """
 
 from __future__ import annotations
