@@ -159,8 +159,8 @@ def write_readme(path: Path, checkpoint: Checkpoint, scores: pd.DataFrame, neigh
         f"{n_tasks} of GIFT-Eval's 97 tasks, zero-shot (nothing was trained on their series). MASE is the error of"
         " the median, CRPS that of all quantiles, both over those of seasonal naive, which repeats the last season;"
         f" geometric means, lower is better. The bundled weights have {checkpoint.n_parameters:,} parameters and"
-        f" saw {checkpoint.provenance['windows'] / 1e6:.1f} million windows; hash `{checkpoint.hash[:12]}`. Peers: published"
-        " results, see the [model card](docs/model-card.md)."
+        f" saw {checkpoint.provenance['windows'] / 1e6:.1f} million windows; hash `{checkpoint.hash[:12]}`. Peers:"
+        " published results, see the [model card](docs/model-card.md)."
     )
     block = f"{fill(about)}\n\n{markdown_table(scores)}\n\n{neighbour}"
     before, after = text.split(START)[0], text.split(END)[1]
