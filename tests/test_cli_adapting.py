@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,8 @@ from strategies import random_module, small_config
 
 from ttm_sk import load_checkpoint, save_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
-from ttm_sk.cli import main
+from ttm_sk.cli import evaluate, main
+from ttm_sk.errors import DataError
 from ttm_sk.models.ttm import DEFAULT_LEVELS
 
 
@@ -76,3 +79,51 @@ def test_when_drivers_have_gaps_then_they_are_named_until_filled(small, sales, t
     assert main([*arguments, "--windows", "2", "--without-classics", "--fill-drivers"]) == 0
     assert main(["evaluate", sales, "--drivers", "promotion", "--horizon", "7"]) == 2
     assert "--drivers needs --target" in capsys.readouterr().err
+
+
+def test_when_the_output_is_the_data_then_evaluating_leaves_it(small, sales, capsys):
+    before = Path(sales).read_bytes()
+    arguments = ["evaluate", sales, "--target", "sales", "--model", small, "--horizon", "7", "--windows", "2"]
+    assert main([*arguments, "--without-classics", "--output", sales]) == 2
+    assert "is the file with the data, which stays" in capsys.readouterr().err
+    assert Path(sales).read_bytes() == before
+
+
+def shops(tmp_path, *, n_short: int = 120) -> str:
+    """Two shops with prices of their own; the second is short, or its first prices are missing."""
+    days = pd.date_range("2024-01-01", periods=120, freq="D")
+    frames = [
+        pd.DataFrame({"shop": shop, "day": days, "sales": np.arange(120) % 7 + level, "price": float(level)})
+        for shop, level in (("a", 100), ("b", 7))
+    ]
+    frames[1].loc[:40, "price"] = np.nan if n_short == 120 else 7.0
+    pd.concat([frames[0], frames[1].tail(n_short)]).to_csv(tmp_path / "shops.csv", index=False)
+    return str(tmp_path / "shops.csv")
+
+
+def test_when_drivers_are_filled_then_each_series_keeps_to_its_own(small, tmp_path, monkeypatch):
+    seen = {}
+
+    def backtest(forecasters, y, *, drivers, **options):
+        seen["drivers"] = drivers
+        raise DataError("enough")
+
+    monkeypatch.setattr(evaluate, "backtest", backtest)
+    arguments = ["evaluate", shops(tmp_path), "--target", "sales", "--id", "shop", "--drivers", "price"]
+    main([*arguments, "--model", small, "--horizon", "7", "--without-classics", "--fill-drivers"])
+    assert seen["drivers"].loc["b", "price"].eq(7.0).all()
+
+
+def test_when_a_series_is_short_then_rows_that_reading_adds_need_no_drivers(small, tmp_path, capsys):
+    arguments = ["evaluate", shops(tmp_path, n_short=8), "--target", "sales", "--id", "shop", "--drivers", "price"]
+    assert main([*arguments, "--model", small, "--horizon", "1", "--windows", "2", "--without-classics"]) == 0
+    assert "with price known ahead" in capsys.readouterr().out
+
+
+def test_when_a_model_is_told_the_pace_then_fine_tuning_takes_it_from_the_dates(sales, tmp_path):
+    config = small_config(levels=DEFAULT_LEVELS, n_resolutions=10)
+    model = save_checkpoint(Checkpoint(config, random_module(config).state_dict()), tmp_path / "paced.safetensors")
+    output = str(tmp_path / "mine.safetensors")
+    arguments = ["finetune", sales, "--target", "sales", "--model", str(model), "--steps", "2", "--output", output]
+    assert main(arguments) == 0
+    assert load_checkpoint(output).provenance["finetuning"][-1]["settings"]["resolution"] == 8

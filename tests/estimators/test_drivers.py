@@ -192,3 +192,38 @@ def test_when_x_is_wrong_then_the_error_says_what_and_where():
         TTMForecaster(past_columns=["rain"]).fit(y.loc[PAST], X=X.loc[PAST])
     with pytest.raises(ConfigError, match="there is no X"):
         TTMForecaster(past_columns=["rain"]).fit(y.loc[PAST])
+
+
+def test_when_readings_are_chosen_then_training_does_without_categories():
+    y, X = shops(n=2)
+    forecaster = TTMForecaster(start(), fit_strategy="head", effort="best", fit_steps=2).fit(y, X=X, fh=FH)
+    assert forecaster.checkpoint_.config.static_sizes == ()
+    assert np.isfinite(forecaster.predict()).all(axis=None)
+
+
+@pytest.mark.parametrize("strategy", ["zero-shot", "auto"])
+def test_when_a_gap_is_longer_than_what_is_looked_at_then_windows_behind_it_do_not_count(strategy):
+    y, X = data()
+    y.iloc[100:150] = np.nan
+    forecaster = fitted(y, X, model_path=start(), context_length=16, fit_strategy=strategy, fit_steps=1)
+    assert np.isfinite(forecaster.predict(X=X.loc[FUTURE])).all()
+    alone = fitted(y, None, model_path=start(), context_length=16, fit_strategy=strategy, fit_steps=1)
+    assert np.isfinite(alone.predict()).all()
+
+
+def test_when_values_are_huge_then_drivers_count_as_ever():
+    y, X = data()
+    usual, huge = fitted(y, X), fitted(y * 1e200, X)
+    np.testing.assert_allclose(huge.predict(X=X.loc[FUTURE]) / 1e200, usual.predict(X=X.loc[FUTURE]), rtol=1e-3)
+
+
+def test_when_x_holds_dates_then_they_are_named():
+    y, X = data()
+    with pytest.raises(DataError, match="column 'since' of X holds dates; convert it to numbers"):
+        fitted(y, X.assign(since=HOURS))
+
+
+def test_when_past_columns_is_one_word_then_a_list_is_asked_for():
+    y, X = data()
+    with pytest.raises(ConfigError, match=r"past_columns='degrees' must be a list of names: \['degrees'\]"):
+        fitted(y, X, past_columns="degrees")

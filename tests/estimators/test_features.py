@@ -93,6 +93,15 @@ def test_when_steps_are_missing_then_features_are_finite_and_an_empty_window_rai
         TTMFeatures().fit_transform(X)
 
 
+@pytest.mark.parametrize("with_parts", [False, True])
+def test_when_every_other_step_or_all_but_one_are_missing_then_features_are_finite(with_parts):
+    every_other, one = waves(n_steps=25), waves(n_steps=25)
+    every_other[:, ::2] = np.nan
+    one[:, np.arange(25) != 7] = np.nan
+    for rows in (every_other, one):
+        assert np.isfinite(TTMFeatures(with_parts=with_parts).fit_transform(rows)).all()
+
+
 @pytest.mark.parametrize("wrong", [{"n_channels": 0}, {"length": 0}, {"batch_size": 1.5}, {"model_path": 1}])
 def test_when_a_parameter_is_impossible_then_fit_raises(wrong):
     with pytest.raises(ConfigError):

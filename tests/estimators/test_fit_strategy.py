@@ -208,3 +208,21 @@ def test_when_sktime_checks_a_strategy_that_trains_then_its_checks_pass(tmp_path
     failures = [f"{name}: {outcome!r}" for name, outcome in results.items() if outcome != "PASSED"]
     assert results
     assert not failures, "\n".join(failures)
+
+
+def test_when_auto_compares_then_it_looks_at_as_many_steps_as_the_forecast_does():
+    scores = [small("auto", context_length=length).fit(wave(120), fh=FH).strategy_.scores for length in (None, 4)]
+    assert scores[0] != scores[1]
+
+
+def test_when_the_validation_part_is_no_share_then_the_parameter_is_named():
+    with pytest.raises(ConfigError, match="validation_split=0 must be a share"):
+        small("head", validation_split=0).fit(wave(), fh=FH)
+
+
+def test_when_parameters_are_numbers_of_numpy_then_what_was_learnt_can_be_saved(tmp_path):
+    forecaster = small("head", fit_steps=np.int64(2), few_shot=np.int64(20), random_state=np.int64(1))
+    checkpoint = forecaster.fit(wave(), fh=FH).checkpoint_
+    again = load_checkpoint(save_checkpoint(checkpoint, tmp_path / "mine.safetensors"))
+    assert again == checkpoint
+    assert again.provenance["finetuning"][-1]["settings"]["few_shot"] == 20

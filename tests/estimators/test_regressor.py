@@ -181,6 +181,15 @@ def test_when_a_parameter_is_impossible_then_fit_raises(wrong):
         small(**wrong).fit(*lags())
 
 
+@pytest.mark.parametrize(("lead", "n_outputs"), [(200, 1), (96, 2)])
+def test_when_the_lead_is_beyond_what_the_model_forecasts_then_the_scale_is_learnt_or_it_raises(lead, n_outputs):
+    X = np.random.default_rng(0).normal(size=(20, 24))
+    y = X[:, -n_outputs:].squeeze()
+    assert np.isfinite(TTMRegressor(lead=lead, max_epochs=0).fit(X, y).predict(X)).all()
+    with pytest.raises(ConfigError, match=f"outputs from step {lead} on; in series scale they are next steps"):
+        TTMRegressor(lead=lead, target_scale="series", max_epochs=0).fit(X, y)
+
+
 def test_when_series_scale_is_asked_for_more_steps_than_the_model_has_then_it_raises():
     X, y = lags(n_steps=9)
     with pytest.raises(ConfigError, match="9 outputs"):

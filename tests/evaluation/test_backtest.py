@@ -103,3 +103,30 @@ def test_when_windows_do_not_fit_then_the_error_says_so():
 
 def test_when_the_pace_is_unusual_then_a_season_has_at_least_one_step():
     assert [season_length(name) for name in ("2D", "10YS", "30s", "2h", "nonsense")] == [3, 1, 2880, 12, 1]
+
+
+def test_when_a_series_is_given_then_it_is_a_frame_of_one_column():
+    result = backtest({}, weeks()["y"], horizon=7, n_windows=2, season=7)
+    pd.testing.assert_frame_equal(
+        result.scores.drop(columns="seconds"),
+        backtest({}, weeks(), horizon=7, n_windows=2, season=7).scores.drop(columns="seconds"),
+    )
+
+
+def test_when_drivers_lack_rows_or_a_name_is_taken_then_it_is_said():
+    drivers = pd.DataFrame({"x": 1.0}, index=weeks().index[:-2])
+    with pytest.raises(DataError, match=r"the drivers have no row for 2024-02-24 .*\(2 of 56 are missing\)"):
+        backtest({"ours": small()}, weeks(), horizon=7, n_windows=2, drivers=drivers)
+    with pytest.raises(ConfigError, match="'seasonal naive' is the name of what all are compared with"):
+        backtest({NAIVE: small()}, weeks(), horizon=7, n_windows=2)
+
+
+def test_when_series_are_in_no_sorted_order_then_scores_are_the_same():
+    panel = pd.concat({"b": weeks(), "a": weeks(factor=3.0)}, names=["id", "time"])
+    scores = [
+        backtest({"ours": small()}, y, horizon=7, n_windows=2, season=7)
+        .scores.groupby(["method", "series"])["mae"]
+        .mean()
+        for y in (panel, panel.sort_index())
+    ]
+    pd.testing.assert_series_equal(scores[0].sort_index(), scores[1].sort_index(), rtol=1e-4)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from strategies import random_module, small_config
 
@@ -115,3 +116,25 @@ def test_when_a_history_has_ten_million_points_then_it_costs_no_more_than_its_co
     tracemalloc.stop()
     assert peak < 1_000_000  # bytes; the history has 80 million
     np.testing.assert_allclose(found, forecast(values[-32:], 4, model_path=small_file))
+
+
+def test_when_a_series_has_labels_then_its_values_count_alone():
+    values = np.sin(np.arange(60) / 3)
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    np.testing.assert_array_equal(forecast(pd.Series(values, index=days), 5), forecast(values, 5))
+
+
+def test_when_a_table_is_given_then_the_remedy_is_named():
+    with pytest.raises(DataError, match=r"found a table; give its columns as rows, table.to_numpy\(\).T"):
+        forecast(pd.DataFrame({"a": np.arange(9.0)}), 3)
+
+
+def test_when_one_level_is_given_then_the_axis_stays():
+    assert forecast(np.arange(50.0), 4, levels=0.5).shape == (4, 1)
+
+
+def test_when_weights_are_told_the_pace_then_so_they_are(tmp_path):
+    config = small_config(n_resolutions=10)
+    path = save_checkpoint(Checkpoint(config, random_module(config).state_dict()), tmp_path / "paced.safetensors")
+    found = [forecast(np.arange(50.0) % 7, 3, model_path=path, resolution=token) for token in (7, 8)]
+    assert not np.allclose(*found)

@@ -145,6 +145,10 @@ def test_when_it_cannot_be_done_then_the_error_says_why():
         tune(start(), mixes_channels=True)
     with pytest.raises(ConfigError, match="must be above 0"):
         FineTuneSettings(peak=0.0)
+    with pytest.raises(ConfigError, match="n_epochs=1.5 must be a whole number"):
+        FineTuneSettings(n_epochs=1.5)
+    with pytest.raises(ConfigError, match="is told the pace of a series; give its token"):
+        tune(start(n_resolutions=10))
 
 
 def test_when_windows_have_drivers_then_the_mixer_learns_what_they_do():

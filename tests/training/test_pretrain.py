@@ -172,6 +172,22 @@ def test_when_a_saved_run_was_another_then_it_is_not_continued(tmp_path, changes
         run(**{"corpus": some_corpus(), "loop": loop, **changes})
 
 
+def test_when_the_data_or_the_loop_are_others_then_a_saved_run_is_not_continued(tmp_path):
+    loop = LoopSettings(state_file=tmp_path / "run.state")
+    run(corpus=some_corpus(), loop=loop)
+    other = Corpus.from_series([np.sin(np.arange(300.0) / 9)], name=some_corpus().datasets[0])
+    with pytest.raises(CheckpointError, match="its series is"):
+        run(corpus=other, loop=loop)
+    with pytest.raises(CheckpointError, match="its weight_decay is 0.01, here it is 0.5"):
+        run(corpus=some_corpus(), loop=replace(loop, weight_decay=0.5))
+
+
+@pytest.mark.parametrize("share", [-0.5, 3.0, float("nan")])
+def test_when_the_fed_back_share_is_none_then_it_raises(share):
+    with pytest.raises(ConfigError, match="fed_back_share=.* must be a share from 0 to 1"):
+        PretrainSettings(fed_back_share=share)
+
+
 def test_when_a_saved_run_began_from_other_weights_then_it_is_not_continued(tmp_path):
     loop = LoopSettings(state_file=tmp_path / "run.state")
     run(run(), loop=loop)

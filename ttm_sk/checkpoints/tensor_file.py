@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -55,7 +56,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     sealed = {**header, "tensors_sha256": hash_tensors(content)}
     sealed["header_sha256"] = _hash_header(sealed)
-    write_atomically(path, save(content, metadata={HEADER_KEY: json.dumps(sealed)}))
+    write_atomically(path, save(content, metadata={HEADER_KEY: json.dumps(sealed, default=_plain)}))
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -117,7 +118,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _hash_header(header: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(header, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's, which settings may be, as JSON knows it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"found {value!r} in a header, expected what JSON can hold")
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:

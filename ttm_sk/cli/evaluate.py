@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ttm_sk.cli.output import PLOT_ENDINGS, TABLE_ENDINGS, check_ending, print_rows, table_content, write_file
+from ttm_sk.cli.output import (
+    PLOT_ENDINGS,
+    TABLE_ENDINGS,
+    check_ending,
+    print_rows,
+    refuse_the_data,
+    table_content,
+    write_file,
+)
 from ttm_sk.data.tables import read_table, to_series
 from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.forecaster import TTMForecaster
@@ -24,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, hold back window after window, forecast, score, print, write."""
     table_ending = check_ending(arguments.output, TABLE_ENDINGS, option="--output")
     plot_ending = check_ending(arguments.plot, PLOT_ENDINGS, option="--plot")
+    refuse_the_data(arguments.output, arguments.data)
     if plot_ending:
         import ttm_sk.plotting  # noqa: F401 (without it, nothing is done in vain)
     y, drivers = _read(arguments)
@@ -57,8 +68,24 @@ def _read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame | N
     if not arguments.target:
         raise ConfigError("--drivers needs --target, so that it is clear what is to be forecast")
     everything = to_series(table, target=[*arguments.target, *arguments.drivers], **columns)
-    drivers = everything[arguments.drivers]
-    return everything[arguments.target], drivers.ffill().bfill() if arguments.fill_drivers else drivers
+    series = _by_series(everything)
+    drivers = series[arguments.drivers].ffill() if arguments.fill_drivers else everything[arguments.drivers]
+    filled = _by_series(drivers)[arguments.drivers].bfill()
+    # Rows before the first of a short series come from reading, not from the file; nobody could fill them in.
+    is_before = everything.isna().all(axis=1) & (series.cumcount() < _n_blank(series))
+    return everything[arguments.target], filled if arguments.fill_drivers else drivers.where(~is_before, filled)
+
+
+def _by_series(frame: pd.DataFrame) -> Any:
+    """The frame in groups, one for each series of it."""
+    if frame.index.nlevels == 1:
+        return frame.groupby(np.zeros(len(frame)))
+    return frame.groupby(level=list(range(frame.index.nlevels - 1)), sort=False)
+
+
+def _n_blank(series: Any) -> pd.Series:
+    """For every row how many rows without any value its series begins with."""
+    return series.transform(lambda column: column.notna().to_numpy().argmax()).min(axis=1)
 
 
 def _print(result: Backtest, arguments: argparse.Namespace, *, season: int, known: list[str]) -> None:

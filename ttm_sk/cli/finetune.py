@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import torch
 
@@ -43,11 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     series = to_series(
         read_table(arguments.data), time=arguments.time, target=arguments.target, id=arguments.id, freq=arguments.freq
     )
+    panel = to_panel(series)
     tuned = finetune(
         checkpoint,
-        to_panel(series).histories,
+        panel.histories,
         trainable=arguments.trainable,
-        settings=settings,
+        settings=replace(settings, resolution=panel.resolution(checkpoint.config.n_resolutions)),
         device=arguments.device,
     )
     save_checkpoint(tuned, arguments.output)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from ttm_sk.cli.output import PLOT_ENDINGS, TABLE_ENDINGS, check_ending, print_rows, table_content, write_file
+from ttm_sk.cli.output import (
+    PLOT_ENDINGS,
+    TABLE_ENDINGS,
+    check_ending,
+    print_rows,
+    refuse_the_data,
+    table_content,
+    write_file,
+)
 from ttm_sk.data.tables import read_table, to_series
-from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.forecast_table import forecast_quantiles, long_table, readable
 from ttm_sk.estimators.forecaster import TTMForecaster
 
@@ -24,8 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, forecast, print, write."""
     table_ending = check_ending(arguments.output, TABLE_ENDINGS, option="--output")
     plot_ending = check_ending(arguments.plot, PLOT_ENDINGS, option="--plot")
-    if arguments.output and Path(arguments.output).resolve() == Path(arguments.data).resolve():
-        raise ConfigError(f"--output: {arguments.output!r} is the file with the data, which stays; choose another name")
+    refuse_the_data(arguments.output, arguments.data)
     if plot_ending:
         import ttm_sk.plotting  # noqa: F401 (without it, nothing is done in vain)
     series = to_series(

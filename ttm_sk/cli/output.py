@@ -20,6 +20,7 @@ __all__ = [
     "check_ending",
     "is_first_process",
     "print_rows",
+    "refuse_the_data",
     "refuse_to_replace",
     "table_content",
     "write_file",
@@ -38,6 +39,12 @@ def refuse_to_replace(output: str, *, is_forced: bool) -> None:
     """Raise before any work where the output exists and nobody said ``--force``."""
     if Path(output).exists() and not is_forced:
         raise ConfigError(f"found a file {output} already; choose another --output, or add --force")
+
+
+def refuse_the_data(output: str | None, data: str) -> None:
+    """Raise before any work where the output is the file that is read."""
+    if output and Path(output).resolve() == Path(data).resolve():
+        raise ConfigError(f"--output: {output!r} is the file with the data, which stays; choose another name")
 
 
 def print_rows(*parts: pd.DataFrame) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.known import Known
 from ttm_sk.data.window_dataset import WindowDataset
+from ttm_sk.device import resolve_device
 from ttm_sk.errors import DataError
 from ttm_sk.inference.forecasting import forecast_known
 from ttm_sk.inference.selection import Choice, Forecaster, select
 from ttm_sk.training.finetune import FineTuneSettings, finetune
 from ttm_sk.training.trainable import TRAINABLES
 
-__all__ = ["AUTO_CANDIDATES", "STRATEGIES", "adapt"]
+__all__ = ["AUTO_CANDIDATES", "STRATEGIES", "adapt", "newest_seen"]
 
 STRATEGIES = ("zero-shot", *TRAINABLES, "auto")
 AUTO_CANDIDATES = ("zero-shot", "minimal", "adapter", "full")
@@ -34,7 +36,7 @@ def adapt(
     horizon: int,
     effort: str = "plain",
     device: str = "auto",
-    resolution: int | None = None,
+    how: Mapping[str, Any] | None = None,
     known: Sequence[Known] | None = None,
 ) -> tuple[Checkpoint, Choice]:
     """The checkpoint itself or a fine-tuned one, for all histories together.
@@ -49,8 +51,9 @@ def adapt(
         from all of it with :data:`UNTRIED`, and keeps that if the validation part says so.
     horizon
         Steps ahead that matter.
-    resolution
-        Token of the pace of all histories, for a checkpoint with a resolution prefix.
+    how
+        Further arguments of every forecast: ``batch_size``, ``context_length``, and ``resolution``, the token of the
+        pace of all histories for a checkpoint with a resolution prefix. Training sees all of a checkpoint's context.
     effort
         At which ``"auto"`` compares; ``"best"`` compares at ``"fast"``, since readings are chosen after training.
     known
@@ -62,7 +65,8 @@ def adapt(
     DataError
         If a strategy other than ``"auto"`` finds too little to learn from.
     """
-    settings = replace(settings, horizon=horizon, resolution=resolution)
+    how = dict(how or {})
+    settings = replace(settings, horizon=horizon, resolution=how.get("resolution"))
     if strategy == "zero-shot":
         return checkpoint, Choice(strategy, "as asked; nothing was trained")
     if strategy != "auto":
@@ -79,24 +83,37 @@ def adapt(
             settings=settings,
             horizon=horizon,
             device=device,
-            resolution=resolution,
+            how=how,
             known=beside,
         )
 
     def prepare(name: str, past: Sequence[np.ndarray], series: Sequence[int]) -> Forecaster:
         beside = None if known is None else [known[i] for i in series]
-        module = learn(name, past, beside)[0].build()
-        pace = {"effort": "fast" if effort == "best" else effort, "resolution": resolution}
-        return lambda rows, steps: forecast_known(module, rows, steps, known=beside, levels=levels, **pace)
+        module = learn(name, past, beside)[0].build().to(resolve_device(device))
+        options: dict[str, Any] = {"effort": "fast" if effort == "best" else effort, "levels": levels, **how}
+        return lambda rows, steps: forecast_known(module, rows, steps, known=beside, **options)
 
-    n_windows = _enough_windows(histories, horizon)
-    choice = select(AUTO_CANDIDATES, prepare, histories, horizon=horizon, levels=levels, n_windows=n_windows)
+    choice = select(
+        AUTO_CANDIDATES,
+        prepare,
+        histories,
+        horizon=horizon,
+        levels=levels,
+        n_windows=_enough_windows(histories, horizon),
+        seen=newest_seen(checkpoint, how.get("context_length")),
+    )
     if _is_tied(choice):
         return _learn_untried(checkpoint, choice, lambda: learn(UNTRIED, histories, known))
     tuned, way = learn(choice.chosen, histories, known)
     if choice.chosen == "zero-shot":
         return tuned, choice
     return tuned, replace(choice, reason=f"{choice.reason}; {way.reason}")
+
+
+def newest_seen(checkpoint: Checkpoint, context_length: int | None) -> int:
+    """Newest steps of a history that a forecast looks at."""
+    own = checkpoint.config.context_length
+    return min(own, context_length or own)
 
 
 def _enough_windows(histories: Sequence[np.ndarray], horizon: int) -> int:

@@ -12,7 +12,7 @@ from ttm_sk.checkpoints.architectures import AnyModule
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.known import Known
 from ttm_sk.device import resolve_device
-from ttm_sk.estimators.adaptation import adapt
+from ttm_sk.estimators.adaptation import adapt, newest_seen
 from ttm_sk.estimators.weights import shared_module
 from ttm_sk.inference.covariates import DriverEffect, measure_effects, widened
 from ttm_sk.inference.forecasting import forecast_known, forecast_series
@@ -118,7 +118,7 @@ class DrivenFit:
             )
 
         options: dict[str, Any] = {"horizon": self.horizon, "levels": self._levels, "n_windows": N_WINDOWS}
-        way = select(ways, prepare, histories, is_cautious=True, **options)
+        way = select(ways, prepare, histories, is_cautious=True, seen=self._seen, **options)
         if len(way.scores) < 2:
             return Choice(RIDGE, f"no comparison was possible: {way.reason}", way.scores)
         return way
@@ -141,7 +141,7 @@ class DrivenFit:
             horizon=self.horizon,
             effort=self.effort,
             device=self.device,
-            resolution=self.how.get("resolution"),
+            how=self.how,
             known=_for_training(known, has_mixer=way.chosen in (MIXER, BOTH)),
         )
         return Driven(tuned, choice, effects, way)
@@ -154,7 +154,13 @@ class DrivenFit:
             return forecast_series(module, rows, steps, levels=self._levels, effort="plain", **self.how)
 
         past = [_drivers(series)[:, : history.shape[1]] for series, history in zip(known, histories, strict=True)]
-        return tuple(measure_effects(backtest, histories, past, horizon=self.horizon, levels=self._levels))
+        options: dict[str, Any] = {"horizon": self.horizon, "levels": self._levels, "seen": self._seen}
+        return tuple(measure_effects(backtest, histories, past, **options))
+
+    @property
+    def _seen(self) -> int:
+        """Newest steps that a forecast looks at."""
+        return newest_seen(self.checkpoint, self.how.get("context_length"))
 
     @property
     def _levels(self) -> list[float]:

@@ -224,6 +224,8 @@ def future_rows(panel: Panel, fh: ForecastingHorizon) -> pd.Index:
 def _categories(column: pd.Series) -> tuple[Any, ...] | None:
     if pd.api.types.is_numeric_dtype(column.dtype):
         return None
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        raise DataError(f"column {column.name!r} of X holds dates; convert it to numbers, or leave it out")
     values = column.dropna().unique()
     if len(values) > MOST_CATEGORIES:
         raise DataError(

@@ -13,7 +13,6 @@ from sktime.forecasting.base import ForecastingHorizon
 from ttm_sk.checkpoints.hub import bundled_names
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
-from ttm_sk.data.frequency import resolution_token
 from ttm_sk.data.known import Known
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import CheckpointError, ConfigError, DataError
@@ -57,7 +56,7 @@ class TTMForecaster(PanelForecaster):
         ``"best"`` lets ``fit`` choose by a backtest how the series are read (coarser, one series for each hour of the
         day, a shorter past): better still, at ten to hundreds of times the cost.
     context_length : int, optional
-        Newest steps of the history to use; None uses as many as the model can see.
+        Newest steps of the history to forecast from; None uses as many as the model can see, as fine-tuning does.
     device : str, default="auto"
         ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"``.
     batch_size : int, default=256
@@ -109,8 +108,8 @@ class TTMForecaster(PanelForecaster):
     count for nothing. A ``fit_strategy`` that trains is compared on the last windows of the past with that regression,
     with an exogenous mixer that learns in its place, and with both together; what was best is used, and the zero-shot
     regression where nothing was better. Text that differs between the series of a panel and never changes within one
-    is a static category, which training embeds. ``X`` must have a row for every row of ``y`` and of the horizon,
-    without missing values.
+    is a static category, which training embeds (not with ``effort="best"``). ``X`` must have a row for every row of
+    ``y`` and of the horizon, without missing values.
 
     References
     ----------
@@ -187,15 +186,16 @@ class TTMForecaster(PanelForecaster):
         return self
 
     def _train(self, horizon: int) -> None:
-        settings, histories, how = self._fit_settings(), self._panel.histories, self._how()
-        options: dict[str, Any] = {"horizon": horizon, "effort": self.effort, "device": self.device}
-        if self._beside is None or self._beside[0].drivers is None:
-            options |= {"resolution": how["resolution"], "known": self._beside, "settings": settings}
+        settings, histories, beside = self._fit_settings(), self._panel.histories, self._beside
+        options: dict[str, Any] = {"horizon": horizon, "effort": self.effort, "device": self.device, "how": self._how()}
+        if beside is not None and self.effort == "best":  # which reads series in ways that categories cannot follow
+            beside = [Known(series.drivers, None) for series in beside]
+        if beside is None or beside[0].drivers is None:
+            options |= {"known": None if self.effort == "best" else beside, "settings": settings}
             found = adapt(self.checkpoint_, histories, strategy=self.fit_strategy, **options)
             self.checkpoint_, self.strategy_ = found
             return
-        fitter = DrivenFit(self.checkpoint_, settings, how=how, **options)
-        driven = fitter.fit(self.fit_strategy, histories, self._beside)
+        driven = DrivenFit(self.checkpoint_, settings, **options).fit(self.fit_strategy, histories, beside)
         self.checkpoint_, self.strategy_ = driven.checkpoint, driven.strategy
         self.effects_, self.drivers_ = driven.effects, driven.way
 
@@ -271,15 +271,8 @@ class TTMForecaster(PanelForecaster):
         return {
             "batch_size": self.batch_size,
             "context_length": self.context_length,
-            "resolution": self._resolution(),
+            "resolution": self._panel.resolution(self.checkpoint_.config.n_resolutions),
         }
-
-    def _resolution(self) -> int | None:
-        n_resolutions = self.checkpoint_.config.n_resolutions
-        if not n_resolutions:
-            return None
-        frequency = next((offset for offset in self._panel.frequencies if offset is not None), None)
-        return resolution_token(getattr(frequency, "freqstr", None), n_resolutions=n_resolutions)
 
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> TTMForecaster:
         """Train the weights on the user's own panel, all columns of all instances; ``fit`` then uses the result."""
@@ -316,6 +309,11 @@ class TTMForecaster(PanelForecaster):
             raise ConfigError(f"model_path={self.model_path!r} must be a name, a path or a Checkpoint")
         if self.random_state is not None and not _is_count(self.random_state, at_least=0):
             raise ConfigError(f"random_state={self.random_state!r} must be None or a whole number of at least 0")
+        share: Any = self.validation_split
+        if not (isinstance(share, (int, float, np.number)) and 0 < share < 1):
+            raise ConfigError(f"validation_split={share!r} must be a share inside (0, 1)")
+        if isinstance(self.past_columns, str):
+            raise ConfigError(f"past_columns={self.past_columns!r} must be a list of names: [{self.past_columns!r}]")
         self._fit_settings()
         resolve_device(self.device)
 

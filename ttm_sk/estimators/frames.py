@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,65 +11,11 @@ import pandas as pd
 from sktime.forecasting.base import ForecastingHorizon
 
 from ttm_sk.errors import DataError, HorizonError
+from ttm_sk.estimators.panel import Panel, describe
 
 __all__ = ["Panel", "from_forecast", "refuse_disorder", "shown_frequency", "steps_ahead", "text_columns", "to_panel"]
 
 TELLING_STAMPS = 3  # fewer time stamps do not show a frequency
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The instances of a frame.
-
-    Attributes
-    ----------
-    instances
-        The upper levels of the index, one row for each instance; None for a single series.
-    histories
-        Float64 arrays ``(channel, time)``, NaN = not observed; one per instance, of any length. Copies: what
-        becomes of the frame later does not matter.
-    ends
-        The last time stamp of each instance.
-    frequencies
-        The pandas offset of each instance where time stamps are dates, else None.
-    names
-        Names of all index levels.
-    columns
-        The channels.
-    """
-
-    instances: pd.Index | None
-    histories: tuple[np.ndarray, ...]
-    ends: pd.Index
-    frequencies: tuple[Any, ...]
-    names: tuple[Hashable, ...]
-    columns: pd.Index
-
-    def describe(self, i: int) -> str:
-        """How messages call the ``i``-th instance."""
-        return _describe(self.instances, i)
-
-    def end(self, i: int) -> pd.Index:
-        """The last time stamp of the ``i``-th instance, as an index of length one that knows its frequency."""
-        end = self.ends[[i]]
-        return pd.DatetimeIndex(end, freq=self.frequencies[i]) if isinstance(end, pd.DatetimeIndex) else end
-
-    def refuse_unseen(self, context_length: int) -> None:
-        """Name a series that a model which sees ``context_length`` steps knows nothing of.
-
-        Raises
-        ------
-        DataError
-            If all of the newest steps of a channel are missing.
-        """
-        for i, history in enumerate(self.histories):
-            is_empty = np.isnan(history[:, -context_length:]).all(axis=1)
-            if is_empty.any():
-                column = self.columns[int(np.argmax(is_empty))]
-                raise DataError(
-                    f"{self.describe(i)}, column {column!r}: no value among the newest {context_length} steps, which is"
-                    " all that the model looks at; fill the gap, or cut the rows off that are missing at the end"
-                )
 
 
 def shown_frequency(y: pd.DataFrame) -> Any:
@@ -128,7 +73,7 @@ def to_panel(y: pd.DataFrame) -> Panel:
         starts = _first_rows(index)
         instances = index[starts].droplevel(-1)
         if instances.has_duplicates:
-            name = _describe(instances, int(np.argmax(instances.duplicated())))
+            name = describe(instances, int(np.argmax(instances.duplicated())))
             raise DataError(f"the rows of {name} do not stand together; sort the frame, y = y.sort_index()")
     stops = np.append(starts[1:], len(index))
     _check_values(values, y.columns, instances, starts)
@@ -207,13 +152,9 @@ def _first_rows(index: pd.MultiIndex) -> np.ndarray:
     return np.flatnonzero(is_first)
 
 
-def _describe(instances: pd.Index | None, i: int) -> str:
-    return "y" if instances is None else f"series {instances[i : i + 1].tolist()[0]!r}"
-
-
 def _owner(row: int, instances: pd.Index | None, starts: np.ndarray) -> str:
     """How messages call the instance that a row belongs to."""
-    return _describe(instances, int(np.searchsorted(starts, row, side="right")) - 1)
+    return describe(instances, int(np.searchsorted(starts, row, side="right")) - 1)
 
 
 def _check_values(values: np.ndarray, columns: pd.Index, instances: pd.Index | None, starts: np.ndarray) -> None:
@@ -221,14 +162,14 @@ def _check_values(values: np.ndarray, columns: pd.Index, instances: pd.Index | N
         row, column = (int(i) for i in np.argwhere(np.isinf(values))[0])
         where = int(np.searchsorted(starts, row, side="right")) - 1
         raise DataError(
-            f"{_describe(instances, where)}, column {columns[column]!r}: row {row - starts[where] + 1} is infinite;"
+            f"{describe(instances, where)}, column {columns[column]!r}: row {row - starts[where] + 1} is infinite;"
             " replace infinities by NaN where the value is unknown"
         )
     n_seen = np.add.reduceat(~np.isnan(values), starts, axis=0, dtype=np.intp)
     if not n_seen.all():
         i, column = (int(i) for i in np.argwhere(n_seen == 0)[0])
         raise DataError(
-            f"{_describe(instances, i)}, column {columns[column]!r}: all values are missing; drop it, or give at least"
+            f"{describe(instances, i)}, column {columns[column]!r}: all values are missing; drop it, or give at least"
             " one"
         )
 
@@ -275,7 +216,7 @@ def _frequencies(times: pd.Index, instances: pd.Index | None, starts: np.ndarray
     longest = int(np.argmax(lengths))
     known: dict[bytes, Any] = {}
     stamps = times.asi8
-    usual = _read_frequency(times[starts[longest] : stops[longest]], where=_describe(instances, longest))
+    usual = _read_frequency(times[starts[longest] : stops[longest]], where=describe(instances, longest))
     frequencies = []
     for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         if stop - start < TELLING_STAMPS:
@@ -283,7 +224,7 @@ def _frequencies(times: pd.Index, instances: pd.Index | None, starts: np.ndarray
             continue
         key = stamps[start:stop].tobytes()
         if key not in known:
-            known[key] = _read_frequency(times[start:stop], where=_describe(instances, i))
+            known[key] = _read_frequency(times[start:stop], where=describe(instances, i))
         frequencies.append(known[key])
     return tuple(frequencies)
 

@@ -12,7 +12,15 @@ import pandas as pd
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from ttm_sk.errors import ConfigError, DataError, HorizonError
-from ttm_sk.estimators.frames import Panel, from_forecast, refuse_disorder, shown_frequency, text_columns, to_panel
+from ttm_sk.estimators.frames import (
+    Panel,
+    from_forecast,
+    refuse_disorder,
+    shown_frequency,
+    steps_ahead,
+    text_columns,
+    to_panel,
+)
 from ttm_sk.estimators.rollback import unchanged_by_failure
 
 __all__ = ["PanelForecaster"]
@@ -46,6 +54,7 @@ class PanelForecaster(BaseForecaster):
     # What was fitted is needed to predict, so it is remembered whatever sktime's default; sktime 1.2 warns of a coming
     # change of that default on every construction unless warnings are off.
     _config = {"remember_data": True, "warnings": "off"}
+    _y: Any  # what sktime remembers
 
     def fit(self, y: Any, X: Any = None, fh: Any = None) -> Self:
         """Remember ``y`` and open the weights; see :meth:`sktime.forecasting.base.BaseForecaster.fit`.
@@ -58,10 +67,17 @@ class PanelForecaster(BaseForecaster):
             return super().fit(y, X=X, fh=fh)
 
     def update(self, y: Any, X: Any = None, update_params: bool = True) -> Self:
+        """Add what came since; the same columns and kind of time stamps as in ``fit``, series in any order.
+
+        Raises
+        ------
+        DataError
+            For other columns, another kind of data (a panel for a single series), or other time stamps.
+        """
         with self._unchanged_by_failure(y):
             refuse_disorder(y)
             _refuse_duplicates(X)
-            return super().update(y, X=X, update_params=update_params)
+            return super().update(self._as_fitted(y), X=X, update_params=update_params)
 
     def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
         with self._unchanged_by_failure(y):
@@ -83,9 +99,17 @@ class PanelForecaster(BaseForecaster):
         # sktime compares dates with the cutoff as periods, which have no time zone; pandas warns of that.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"Converting to PeriodArray/Index representation will drop timezone")
+            before = getattr(self, "_fh", None)
             try:
-                return super()._check_fh(fh, pred_int)
+                found = super()._check_fh(fh, pred_int)
+                if self.is_fitted and found is not None:
+                    steps_ahead(found, self._panel)
+                return found
+            except (HorizonError, NotImplementedError):  # sktime keeps a horizon before it looks at it
+                self._fh = before
+                raise
             except AssertionError as error:  # all that sktime says of dates where periods are needed, or the reverse
+                self._fh = before
                 raise HorizonError(
                     "the horizon has other time stamps than the series, which ends with a"
                     f" {type(self.cutoff).__name__}; give both the same kind, or ask for numbers of steps"
@@ -109,8 +133,26 @@ class PanelForecaster(BaseForecaster):
             raise DataError(
                 f"update found the column {others[0]!r}, expected {', '.join(map(repr, fitted))}; name it as in fit"
             )
-        self._remember(self._y)
+        ordered = self._panel.in_order(self._y)  # sktime sorts, and what was fitted goes by place
+        self._y = ordered
+        self._remember(ordered)
         return self
+
+    def _as_fitted(self, y: Any) -> Any:
+        """The ``y`` of an update with its columns in the order of ``fit``; raises for what cannot go on from there."""
+        if self.is_fitted and isinstance(y, np.ndarray):  # sktime would count its rows from 0, over the first ones
+            raise DataError(
+                "found an array, which has no time stamps; give a Series whose index goes on where fit ended"
+            )
+        if not self.is_fitted or not isinstance(y, (pd.Series, pd.DataFrame)) or _holds_objects(y):
+            return y
+        self._panel.refuse_other_kind(y.index)
+        fitted = self._panel.columns.tolist()
+        if isinstance(y, pd.Series) or set(y.columns) - set(fitted):
+            return y
+        if missing := [name for name in fitted if name not in y.columns]:
+            raise DataError(f"update lacks the column {missing[0]!r}, which fit had; add it, its values may be NaN")
+        return y[fitted]
 
     def _remember(self, y: pd.DataFrame) -> None:
         panel = to_panel(y)
@@ -145,3 +187,9 @@ def _refuse_duplicates(X: Any) -> None:
     if isinstance(X, (pd.Series, pd.DataFrame)) and X.index.has_duplicates:
         twice = X.index[X.index.duplicated()][0]
         raise DataError(f"X: the time stamp {twice} is a duplicate; keep one row for each, or their mean")
+
+
+def _holds_objects(y: pd.Series | pd.DataFrame) -> bool:
+    """Whether cells hold text, or series, as in one of sktime's layouts of a panel."""
+    dtypes = [y.dtype] if isinstance(y, pd.Series) else y.dtypes
+    return any(pd.api.types.is_object_dtype(dtype) for dtype in dtypes)

@@ -141,6 +141,7 @@ class PatchSLSTMForecaster(PanelForecaster):
             horizon=horizon,
             effort=self.effort,
             device=self.device,
+            how=self._how(),
         )
         self.readings_ = None
         if self.effort == "best":

@@ -226,11 +226,12 @@ class WindowRegression(nn.Module):
         ``rows`` are the arguments of :meth:`forward`, ``embedding`` and ``path`` among them, and the rows' ``weight``.
         Returns the ``shift`` of these rows.
         """
-        is_possible = self.n_outputs <= self.ttm.prediction_length
+        first = self.wanted_lead or 1
+        is_possible = first - 1 + self.n_outputs <= self.ttm.prediction_length
         if self.target_scale == "series" and not is_possible:
             raise ConfigError(
-                f"found {self.n_outputs} outputs; in series scale they are next steps, of which the model gives"
-                f" {self.ttm.prediction_length}: use target_scale='learnt'"
+                f"found {self.n_outputs} outputs from step {first} on; in series scale they are next steps, of which"
+                f" the model gives {self.ttm.prediction_length}: use target_scale='learnt', or a smaller lead"
             )
         found: dict[bool, Probe] = {}
         if self.target_scale != "learnt" and is_possible:

@@ -56,7 +56,7 @@ class Backtest:
 
 def backtest(
     forecasters: Mapping[str, BaseForecaster],
-    y: pd.DataFrame,
+    y: pd.Series | pd.DataFrame,
     *,
     horizon: int,
     n_windows: int,
@@ -65,16 +65,18 @@ def backtest(
 ) -> Backtest:
     """Forecast the last ``n_windows`` windows of a series or panel, beside seasonal naive.
 
-    Each method is fitted once, on what precedes the first window, and updated with what came before each later one.
-    A classical method that fails is left out and noted; other packages' errors should not cost the whole backtest.
+    A forecaster of this package is fitted once, on what precedes the first window, and updated with what came before
+    each later one. Any other is fitted anew for every window, on the newest 600 steps without gaps and without drivers,
+    and scored by its point forecast; one that fails is left out and noted: other packages' errors should not cost the
+    whole backtest.
 
     Parameters
     ----------
     forecasters
-        sktime forecasters by name; they are cloned.
+        sktime forecasters by name, other than ``"seasonal naive"``; they are cloned.
     y, drivers
-        In sktime's layout, drivers as X with a row for every row of ``y``; windows do not overlap and end with
-        the series.
+        A Series, a DataFrame or a panel, drivers as X with a row for every row of ``y``; windows do not overlap and end
+        with the series.
     horizon
         Steps of a window.
     season
@@ -83,7 +85,8 @@ def backtest(
     Raises
     ------
     ConfigError, DataError
-        For counts below 1, or series too short for the windows.
+        For counts below 1, series too short for the windows, drivers without a row for each of ``y``, or a forecaster
+        with the name of the baseline.
 
     Examples
     --------
@@ -94,6 +97,14 @@ def backtest(
     """
     if horizon < 1 or n_windows < 1 or season < 1:
         raise ConfigError(f"horizon={horizon}, n_windows={n_windows} and season={season} must be at least 1")
+    if NAIVE in forecasters:
+        raise ConfigError(f"{NAIVE!r} is the name of what all are compared with; call your forecaster something else")
+    y = y.to_frame() if isinstance(y, pd.Series) else y
+    if drivers is not None and not (has_row := y.index.isin(drivers.index)).all():
+        missing = y.index[~has_row]
+        raise DataError(
+            f"the drivers have no row for {missing[0]} ({len(missing)} of {len(y)} are missing); give one for each of y"
+        )
     shortest = int(_sizes(y).min())
     if shortest <= horizon * n_windows:
         raise DataError(

@@ -29,6 +29,7 @@ def forecast(
     effort: str = "fast",
     backend: str = "auto",
     context_length: int | None = None,
+    resolution: int | None = None,
 ) -> np.ndarray:
     """Quantiles of what follows one series or several, without pandas, sktime or, where it is missing, torch.
 
@@ -50,6 +51,8 @@ def forecast(
         ``.onnx`` file, else ONNX Runtime. All give the same but for rounding (differences below 1e-4 deviations).
     context_length
         Newest steps to use; None uses all that the model can see.
+    resolution
+        Token of the pace of the series, for weights that are told it (:mod:`ttm_sk.data.frequency`).
 
     Returns
     -------
@@ -79,10 +82,22 @@ def forecast(
         raise ConfigError(f"unknown backend {backend!r}; choose one of {', '.join(map(repr, BACKENDS))}")
     if not hasattr(values, "__len__"):
         raise DataError(f"found {values!r}, expected an array of numbers (time,) or several of them")
+    if hasattr(values, "columns"):
+        raise DataError("found a table; give its columns as rows, table.to_numpy().T, or use TTMForecaster")
+    if hasattr(values, "to_numpy"):  # of a Series, whose labels would be looked up below
+        values = values.to_numpy()
     is_one = np.ndim(values[0]) == 0 if len(values) else True
     histories = _histories(values, is_one=is_one)
     runner = _open(str(model_path), backend)
-    found = forecast_series(runner, histories, horizon, levels=levels, effort=effort, context_length=context_length)
+    found = forecast_series(
+        runner,
+        histories,
+        horizon,
+        levels=levels,
+        effort=effort,
+        context_length=context_length,
+        resolution=resolution,
+    )
     return found[0] if is_one else found
 
 

@@ -71,6 +71,7 @@ def measure_effects(
     horizon: int,
     levels: Sequence[float],
     forecast_drivers: Forecaster | None = None,
+    seen: int | None = None,
 ) -> list[DriverEffect]:
     """The effect of each series' drivers on it, each series by itself.
 
@@ -86,6 +87,8 @@ def measure_effects(
         Steps ahead that matter; windows of the past are that long, or shorter where the past is short.
     forecast_drivers
         Another forecaster for the drivers, where ``forecast`` knows only series of so many channels.
+    seen
+        Newest steps of a history that ``forecast`` looks at, None for all; windows behind a longer gap do not count.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def measure_effects(
     n_drivers = drivers[0].shape[0]
     most = MOST_ROWS // max(1, len(histories) * (1 + n_drivers + len(STRENGTHS)))
     studies = [
-        _Study(history, columns, horizon=horizon, most_windows=max(FEWEST_WINDOWS, min(MOST_WINDOWS, most)))
+        _Study(history, columns, horizon=horizon, most_windows=max(FEWEST_WINDOWS, min(MOST_WINDOWS, most)), seen=seen)
         for history, columns in zip(histories, drivers, strict=True)
     ]
     for steps, group in _by_horizon(studies):
@@ -154,9 +157,11 @@ def lagged(columns: np.ndarray, *, horizon: int) -> np.ndarray:
 class _Study:
     """One series: its windows, what was forecast for them, and how the strengths did."""
 
-    def __init__(self, history: np.ndarray, drivers: np.ndarray, *, horizon: int, most_windows: int) -> None:
+    def __init__(
+        self, history: np.ndarray, drivers: np.ndarray, *, horizon: int, most_windows: int, seen: int | None
+    ) -> None:
         length = history.shape[1]
-        self.history, self.raw = history, drivers
+        self.history, self.raw, self.seen = history, drivers, seen or length
         self.loc = drivers.mean(axis=1, keepdims=True)
         self.scale = drivers.std(axis=1, keepdims=True)
         self.scale[self.scale <= 1e-9 * np.abs(drivers).max(axis=1, keepdims=True)] = 0.0
@@ -171,7 +176,8 @@ class _Study:
 
     def _is_seen(self, start: int) -> bool:
         window = self.history[:, start : start + self.horizon]
-        return bool(np.isfinite(self.history[:, :start]).any(axis=1).all() and np.isfinite(window).any())
+        past = self.history[:, max(0, start - self.seen) : start]
+        return bool(np.isfinite(past).any(axis=1).all() and np.isfinite(window).any())
 
     @property
     def pasts(self) -> list[np.ndarray]:
@@ -294,7 +300,9 @@ def _standardised(drivers: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np
 
 
 def _spread(history: np.ndarray) -> np.ndarray:
-    spread = np.nanstd(history, axis=1, keepdims=True)
+    size = np.nanmax(np.abs(history), axis=1, keepdims=True)
+    size[~(size > 0)] = 1.0
+    spread = size * np.nanstd(history / size, axis=1, keepdims=True)  # squares of the largest numbers are none
     return np.where(spread > 0, spread, 1.0)
 
 

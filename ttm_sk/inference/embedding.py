@@ -36,7 +36,8 @@ def pool_patches(features: Tensor, *, n_views: int) -> Tensor:
 def stretch(windows: np.ndarray, length: int) -> np.ndarray:
     """``(batch, channel, time)`` read at ``length`` evenly spaced points from first to last step, linearly.
 
-    A point beside an unobserved step is unobserved (NaN).
+    A point beside an unobserved step is unobserved (NaN); where that would leave nothing of a channel, its points have
+    the value of the nearest observed step.
 
     Examples
     --------
@@ -48,7 +49,11 @@ def stretch(windows: np.ndarray, length: int) -> np.ndarray:
     right = np.minimum(left + 1, windows.shape[-1] - 1)
     share = position - left
     between = windows[..., left] + share * (windows[..., right] - windows[..., left])  # exact where it is level
-    return np.where(share == 0, windows[..., left], np.where(share == 1, windows[..., right], between))
+    found = np.where(share == 0, windows[..., left], np.where(share == 1, windows[..., right], between))
+    for row, channel in np.argwhere(np.isnan(found).all(axis=-1) & ~np.isnan(windows).all(axis=-1)):
+        seen = np.flatnonzero(~np.isnan(windows[row, channel]))
+        found[row, channel] = windows[row, channel, seen[np.abs(position[:, None] - seen).argmin(axis=1)]]
+    return found
 
 
 def embed_windows(module: TTM, windows: np.ndarray, *, length: int | None = None, batch_size: int = 256) -> np.ndarray:

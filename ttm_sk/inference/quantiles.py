@@ -38,7 +38,7 @@ def at_levels(quantiles: np.ndarray, *, known: Sequence[float], wanted: Sequence
     """
     levels = np.asarray(known, dtype=float)
     try:
-        asked = np.asarray(wanted, dtype=float)
+        asked = np.atleast_1d(np.asarray(wanted, dtype=float))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"found levels {wanted!r}; expected numbers inside (0, 1), such as 0.9") from error
     outside = asked[~((asked >= levels[0] - 1e-9) & (asked <= levels[-1] + 1e-9))]

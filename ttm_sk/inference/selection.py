@@ -45,6 +45,7 @@ def select(
     levels: Sequence[float],
     n_windows: int = 3,
     is_cautious: bool = False,
+    seen: int | None = None,
 ) -> Choice:
     """The candidate with the lowest quantile loss on the last ``n_windows`` windows of the past.
 
@@ -66,6 +67,8 @@ def select(
         Of the quantiles that a forecaster gives.
     is_cautious
         Whether a gain has to be larger than its standard error over windows as well.
+    seen
+        Newest steps of a history that forecasters look at, None for all; series with a longer gap do not count.
 
     Examples
     --------
@@ -79,10 +82,13 @@ def select(
     n_windows = max(1, min(n_windows, longest // (4 * horizon)))
     least, cut = n_windows * horizon + SHORTEST_PAST, -n_windows * horizon
     series = [i for i, history in enumerate(histories) if history.shape[1] >= least]
-    series = [i for i in series if np.isfinite(histories[i][:, :cut]).any(axis=1).all()]
+    cuts = [-horizon * window for window in range(n_windows, 0, -1)]
+    series = [i for i in series if all(_is_seen(histories[i][:, :cut], seen) for cut in cuts)]
     kept = [histories[i] for i in series]
     if not kept:
-        return Choice(candidates[0], f"the series are too short for a backtest (at most {longest} steps)")
+        return Choice(
+            candidates[0], f"the series are too short for a backtest, or their gaps too long ({longest} steps)"
+        )
     losses = {}
     for name in candidates:
         try:
@@ -91,6 +97,11 @@ def select(
             continue
         losses[name] = _backtest(forecaster, kept, horizon=horizon, n_windows=n_windows, levels=levels)
     return _choose(losses, candidates[0], f"{n_windows} window(s) of {horizon} steps", is_cautious=is_cautious)
+
+
+def _is_seen(past: np.ndarray, seen: int | None) -> bool:
+    """Whether every channel has a value among the newest steps."""
+    return bool(np.isfinite(past[:, -(seen or past.shape[1]) :]).any(axis=1).all())
 
 
 def _backtest(

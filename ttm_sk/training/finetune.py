@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,8 @@ class FineTuneSettings:
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
                 raise ConfigError(f"{name}={value!r} must be a number")
         for name in counts:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
+            if not isinstance(getattr(self, name), Integral) or getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be a whole number of at least 1")
         if self.peak is not None and not self.peak > 0:
             raise ConfigError(f"peak={self.peak} must be above 0; None looks for a rate")
         if not 0 <= self.weight_decay < float("inf"):
@@ -180,6 +181,11 @@ def finetune(
     """
     settings = settings or FineTuneSettings()
     check_trainable(trainable)
+    if _config_of(checkpoint).n_resolutions and settings.resolution is None:
+        raise ConfigError(
+            "this checkpoint is told the pace of a series; give its token: FineTuneSettings(resolution=...), see"
+            " ttm_sk.data.frequency.resolution_token"
+        )
     windows = _as_windows(checkpoint, windows, settings)
     _refuse_mixing(checkpoint, windows, settings)
     start = _grown(checkpoint, windows, settings)

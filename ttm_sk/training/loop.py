@@ -6,6 +6,7 @@ several threads. Every process draws its own share of the batch and the gradient
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,11 @@ class LoopSettings:
             raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or above, and finite")
         if self.time_limit is not None and not self.time_limit >= 0:
             raise ConfigError(f"time_limit={self.time_limit} must be 0 or more seconds; None has no limit")
+
+    def decisive(self) -> dict[str, Any]:
+        """What the weights depend on, in JSON types, beside the data and the schedule; a run goes on with the same."""
+        names = ("weight_decay", "betas", "clip", "average", "is_bfloat16", "faster")
+        return json.loads(json.dumps({name: getattr(self, name) for name in names}))
 
 
 @dataclass

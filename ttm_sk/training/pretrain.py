@@ -72,7 +72,7 @@ class PretrainSettings:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be a whole number")
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("warmup_share", "decay_share", "synthetic_share", "validation_share"):
+        for name in ("warmup_share", "decay_share", "synthetic_share", "fed_back_share", "validation_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be a share from 0 to 1")
         if self.fed_back_weight is not None and not self.fed_back_share:
@@ -173,7 +173,9 @@ def pretrain(
         identity={
             "start": start.hash if isinstance(start, Checkpoint) else None,
             "datasets": sorted(corpus.datasets) if corpus else [],
+            "series": corpus.digest() if corpus else None,
             **asdict(settings),
+            **loop.decisive(),
         },
         is_quiet=is_quiet,
     )
