@@ -130,3 +130,12 @@ def test_when_a_window_is_odd_then_its_score_stands_out():
     detector = LocalOutlierFactor(n_neighbors=10)
     detector.fit(StandardScaler().fit_transform(TTMFeatures().fit_transform(X)))
     assert detector.negative_outlier_factor_.argmin() == 7
+
+
+def test_when_a_fit_fails_then_the_one_before_still_transforms():
+    X = waves(n_steps=24)
+    features = TTMFeatures(n_channels=2).fit(X)
+    with pytest.raises(DataError, match="found rows of 23 values"):
+        features.fit(X[:, :23])
+    assert features.n_features_in_ == 24
+    assert np.isfinite(features.transform(X)).all()

@@ -171,3 +171,21 @@ def test_when_channels_should_inform_each_other_then_it_raises(checkpoint):
 def test_when_a_parameter_is_impossible_then_it_raises(checkpoint, changes, message):
     with pytest.raises(ConfigError, match=message):
         PatchSLSTMForecaster(**{"model_path": checkpoint} | changes).fit(wave())
+
+
+@pytest.mark.parametrize(
+    ("past", "new"),
+    [
+        (np.full(64, 5.0), 100 + 10 * np.sin(np.arange(32) / 3)),
+        (5 + 1e-9 * np.sin(np.arange(64.0)), 100 + 10 * np.sin(np.arange(32) / 3)),
+        (np.sin(np.arange(64.0)), 10 + np.sin(np.arange(64, 96.0))),
+        (np.sin(np.arange(64.0)), 9 * np.sin(np.arange(64, 96.0))),
+    ],
+    ids=["constant", "nearly constant", "level", "spread"],
+)
+def test_when_a_series_leaves_the_units_of_its_state_then_the_past_is_read_again(checkpoint, past, new):
+    y = pd.Series(np.concatenate([past, new]))
+    forecaster = PatchSLSTMForecaster(checkpoint, effort="plain").fit(y.iloc[: len(past)], fh=[1, 2])
+    forecaster.update(y.iloc[len(past) :])
+    again = PatchSLSTMForecaster(checkpoint, effort="plain").fit(y, fh=[1, 2])
+    pd.testing.assert_series_equal(forecaster.predict(), again.predict())

@@ -22,6 +22,8 @@ from strategies import small_config
 from ttm_sk import TTMRegressor, load_checkpoint
 from ttm_sk.checkpoints.hub import locate
 from ttm_sk.errors import CheckpointError, ConfigError, DataError
+from ttm_sk.estimators import regressor
+from ttm_sk.estimators.regression_net import RegressionNet
 
 FRESH = small_config(levels=(0.1, 0.5, 0.9), head_width=8)
 
@@ -359,3 +361,45 @@ class TestSaving:
         joblib.dump(regressor, tmp_path / "r.joblib")
         for other in (joblib.load(tmp_path / "r.joblib"), copy.deepcopy(regressor)):
             np.testing.assert_array_equal(other.predict(X), regressor.predict(X))
+
+
+@pytest.mark.parametrize("changes", [{"module__dropout": np.float32(0.0)}, {"lead": np.int64(1)}])
+def test_when_parameters_are_numbers_of_numpy_then_training_goes_on(changes):
+    X, y = lags()
+    first = small(**changes).fit(X, y)
+    begun = first.net_.module_.linear.weight.detach().clone()
+    first.set_params(max_epochs=0).partial_fit(X[:8], y[:8])
+    assert torch.equal(first.net_.module_.linear.weight, begun)
+
+
+def test_when_a_part_is_drawn_for_validation_then_the_start_has_not_seen_it():
+    X, y = lags()
+    seen = []
+
+    class Spied(RegressionNet):
+        def get_split_datasets(self, X, y=None, **options):
+            split = super().get_split_datasets(X, y, **options)
+            seen.append(split[1].indices)
+            return split
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regressor, "RegressionNet", Spied)
+        small(train_split=ValidSplit(0.2), max_epochs=1).fit(X, y)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(*seen)
+
+
+def test_when_levels_are_ones_own_then_quantiles_are_learnt_at_them():
+    X, y = lags()
+    fitted = small(module__levels=(0.25, 0.5, 0.75), max_epochs=1).fit(X, y)
+    assert fitted.predict_quantiles(X[:2], levels=(0.3, 0.5)).shape == (2, 2)
+    with pytest.raises(ConfigError, match="this checkpoint knows levels from 0.25 to 0.75"):
+        fitted.predict_quantiles(X[:2], levels=(0.1,))
+    with pytest.raises(ConfigError, match="must hold .5"):
+        small(module__levels=(0.1, 0.9)).fit(X, y)
+
+
+@pytest.mark.parametrize("lr", [float("inf"), "0.1", None])
+def test_when_the_rate_is_no_finite_number_then_it_is_refused(lr):
+    with pytest.raises(ConfigError, match="lr=.* must be positive and finite"):
+        small(lr=lr).fit(*lags())

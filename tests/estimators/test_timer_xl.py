@@ -115,3 +115,15 @@ def test_when_a_parameter_is_impossible_then_fit_says_why(forecaster, message):
 def test_when_weights_are_random_then_it_warns():
     with pytest.warns(UserWarning, match="mean nothing"):
         TimerXLForecaster(config=TimerXLConfig.tiny()).fit(series())
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": None}, {"fit_steps": None}, {"n_samples": None}])
+def test_when_a_count_is_left_out_that_is_needed_then_it_is_named(changes):
+    with pytest.raises(ConfigError, match="=None must be a whole number"):
+        TimerXLForecaster(POINTS, **changes).fit(pd.Series(np.arange(50.0)))
+
+
+@pytest.mark.parametrize("sigma", ["a", float("inf"), -1.0])
+def test_when_sigma_is_no_number_above_zero_then_it_is_refused(sigma):
+    with pytest.raises(ConfigError, match="sigma=.* must be None, or a number above 0"):
+        TimerXLForecaster(POINTS, sigma=sigma).fit(pd.Series(np.arange(50.0)))

@@ -130,3 +130,20 @@ def test_when_series_are_in_no_sorted_order_then_scores_are_the_same():
         for y in (panel, panel.sort_index())
     ]
     pd.testing.assert_series_equal(scores[0].sort_index(), scores[1].sort_index(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "steps"),
+    [
+        ("ME", 12),
+        ("BME", 12),
+        ("CBMS", 12),
+        ("BQE-DEC", 4),
+        ("BYE", 1),
+        ("WOM-1MON", 12),
+        ("SME", 24),
+        ("ms", 86_400_000),
+    ],
+)
+def test_when_the_calendar_is_a_rare_one_then_a_season_is_still_a_day_or_a_year(frequency, steps):
+    assert season_length(frequency) == steps

@@ -17,7 +17,7 @@ import ttm_sk
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.evaluation.contenders import CheckpointContender, SeasonalNaiveContender
 from ttm_sk.evaluation.gift_eval_tasks import CONFIGURATIONS, select_configurations
-from ttm_sk.evaluation.results_folder import RESULT_COLUMNS, RUN_COLUMNS, hold_folder
+from ttm_sk.evaluation.results_folder import RESULT_COLUMNS, RUN_COLUMNS, ResultsFolder, hold_folder
 
 pytest.importorskip("gluonts")
 
@@ -186,6 +186,13 @@ def test_when_the_folder_holds_something_else_then_it_stays(storage, tmp_path):
     with pytest.raises(DataError, match="other columns"):
         plan_run(storage, tmp_path, select_configurations(FOUR))
     assert (tmp_path / "all_results.csv").read_text() == "my,own\n1,2\n"
+
+
+def test_when_a_run_ended_before_its_first_row_then_the_next_model_describes_itself(tmp_path):
+    folder = ResultsFolder(tmp_path, order=[])
+    folder.describe({"model": "killed"})
+    folder.describe({"model": "next"})
+    assert json.loads((tmp_path / "config.json").read_text()) == {"model": "next"}
 
 
 def test_when_config_json_was_completed_then_it_stays(storage, tmp_path):

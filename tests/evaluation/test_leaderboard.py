@@ -178,3 +178,16 @@ def test_when_runs_are_of_other_results_then_it_is_told(tmp_path, text):
     (tmp_path / "runs.csv").write_text(text)
     with pytest.raises(DataError, match="not the runs of these results"):
         read_costs(tmp_path)
+
+
+def test_when_a_model_is_named_twice_then_it_stands_once():
+    own = published_results().loc[["TiRex"]].rename(index={"TiRex": "mine"}, level=0)
+    assert compare_models(own, models=("TiRex", "TiRex")).index.tolist().count("TiRex") == 1
+
+
+def test_when_results_are_there_twice_or_not_at_all_then_it_is_said():
+    own = published_results().loc[["TiRex"]].rename(index={"TiRex": "mine"}, level=0)
+    with pytest.raises(DataError, match="found two results of"):
+        compare_models(pd.concat([own, own]))
+    with pytest.raises(DataError, match="found no task that all of the results have"):
+        compare_models(own.iloc[:0])

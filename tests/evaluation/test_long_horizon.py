@@ -93,6 +93,8 @@ def test_when_values_after_the_test_part_change_then_nothing_does(data):
     [
         ({"horizons": ()}, HorizonError),
         ({"horizons": (0,)}, HorizonError),
+        ({"horizons": (9.5,)}, HorizonError),
+        ({"horizons": (5, 31)}, HorizonError),
         ({"horizons": (31,)}, HorizonError),
         ({"stride": 0}, ConfigError),
         ({"batch_size": 0}, ConfigError),

@@ -179,3 +179,18 @@ def test_when_series_have_categories_then_what_only_those_tell_is_learnt():
         assert tuned.config.static_sizes == (() if static is None else (2,))
         losses.append(note(tuned)["validation_loss"])
     assert losses[0] < 0.5 * losses[1]
+
+
+def test_when_a_callback_says_stop_in_numpys_words_then_training_ends():
+    assert note(tune(start(), callbacks=[lambda look: np.True_]))["steps"] < note(tune(start()))["steps"]
+
+
+def test_when_one_array_is_given_then_a_list_is_asked_for():
+    with pytest.raises(DataError, match=r"found one array of 120 steps; give a list of series, \[array\]"):
+        tune(start(), waves(1)[0])
+
+
+def test_when_a_checkpoint_is_built_then_the_global_random_state_is_left_alone():
+    before = torch.get_rng_state()
+    start().build()
+    assert torch.equal(torch.get_rng_state(), before)

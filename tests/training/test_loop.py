@@ -13,7 +13,7 @@ from strategies import random_module, small_config
 
 from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
 from ttm_sk.data.windows import Batch, batch_from_arrays
-from ttm_sk.errors import CheckpointError
+from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.training import loop
 from ttm_sk.training.loop import LoopSettings, TrainingResult, train
 from ttm_sk.training.objectives import scaled_loss
@@ -230,3 +230,9 @@ def test_when_trained_on_cuda_then_a_resumed_run_equals_an_uninterrupted_one(tmp
     expected = train(modules[2], waves, scaled_loss, schedule, SETTINGS, is_quiet=True)
     for name, value in expected.averaged.items():
         torch.testing.assert_close(resumed.averaged[name], value)
+
+
+@pytest.mark.parametrize("changes", [{"clip": 0.0}, {"clip": -1.0}, {"clip": float("nan")}, {"batch_size": 0}])
+def test_when_a_setting_would_train_nothing_or_harm_then_it_is_refused(changes):
+    with pytest.raises(ConfigError, match="must be"):
+        LoopSettings(**changes)

@@ -205,3 +205,9 @@ def test_when_the_model_marks_what_is_fed_back_then_the_loss_does_too():
     longer = replace(batch, target=torch.cat([batch.target] * 2, -1), target_observed=torch.ones(6, 1, 16) > 0)
     unmarked = random_module(small_config(with_flags=True))
     assert not torch.equal(rolled_loss(module, longer), rolled_loss(unmarked, longer))
+
+
+@pytest.mark.parametrize("changes", [{"level": 1.5}, {"level": 0.0}, {"delta": 0.0}])
+def test_when_a_loss_would_have_no_bottom_then_it_is_refused(changes):
+    with pytest.raises(ConfigError, match="must lie inside"):
+        UnscaledLoss("pinball", **changes)

@@ -97,7 +97,8 @@ class Checkpoint:
 
     def build(self) -> AnyModule:
         """A new module with these weights, in evaluation mode; training it leaves the checkpoint as it is."""
-        module = new_module(self.config)
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn, only to be replaced
+            module = new_module(self.config)
         module.load_state_dict({name: value.clone() for name, value in self.weights.items()}, strict=True)
         return module.eval()
 

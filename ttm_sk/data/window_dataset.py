@@ -92,6 +92,8 @@ class WindowDataset:
         """
         if context_length < 1 or prediction_length < 1:
             raise ConfigError(f"context_length={context_length} and prediction_length={prediction_length} must be >= 1")
+        if isinstance(series, np.ndarray) and series.ndim == 1 and series.dtype != object:
+            raise DataError(f"found one array of {len(series)} steps; give a list of series, [array]")
         try:
             arrays = [np.atleast_2d(np.asarray(values, dtype=np.float64)) for values in series]
         except (TypeError, ValueError) as error:

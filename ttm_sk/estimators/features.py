@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.estimators.rollback import unchanged_by_failure
 from ttm_sk.estimators.weights import open_weights, own_ttm
 from ttm_sk.inference.embedding import N_DETAILS, embed_in_detail, embed_windows
 
@@ -88,6 +89,10 @@ class TTMFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def fit(self, X: Any, y: Any = None) -> TTMFeatures:
         """Check the parameters and remember the width of the windows; ``y`` is ignored."""
+        with unchanged_by_failure(self):
+            return self._fit(X)
+
+    def _fit(self, X: Any) -> TTMFeatures:
         checkpoint = self._check_parameters()
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
         if X.shape[1] % self.n_channels:

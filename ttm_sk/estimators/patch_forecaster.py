@@ -74,7 +74,8 @@ class PatchForecaster(PanelForecaster):
     def _check_counts(self, **counts: Any) -> None:
         for name, (value, least) in counts.items():
             is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if value is not None and (not is_whole or value < least):
+            is_left_out = value is None and name in ("context_length", "random_state")
+            if not is_left_out and not (is_whole and value >= least):
                 raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}")
         resolve_device(self.device)
 

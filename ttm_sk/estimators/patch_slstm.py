@@ -28,6 +28,7 @@ from ttm_sk.training.recipes import preset_config
 __all__ = ["PatchSLSTMForecaster"]
 
 ARCHITECTURE = "patch-slstm"
+FARTHEST = 0.5  # of its deviation, that a series may leave the units of its stream
 
 
 class PatchSLSTMForecaster(PanelForecaster):
@@ -154,6 +155,7 @@ class PatchSLSTMForecaster(PanelForecaster):
         is_symmetric = self.effort == "fast"
         self._stream = begin_stream(self._module(), self._panel.histories, is_symmetric=is_symmetric, **self._how())
         self._n_read = [history.shape[1] for history in self._panel.histories]
+        self._units = self._newest_units()
 
     def _update(self, y: pd.DataFrame, X: Any = None, update_params: bool = True) -> PatchSLSTMForecaster:
         before = self._panel.histories
@@ -162,13 +164,20 @@ class PatchSLSTMForecaster(PanelForecaster):
             return self
         after, patch_length = self._panel.histories, self._module().config.patch_length
         n_new = {len_after - n_read for len_after, n_read in zip(map(_length, after), self._n_read, strict=False)}
-        if not _goes_on(before, after) or len(n_new) > 1:
+        if not _goes_on(before, after) or len(n_new) > 1 or _is_elsewhere(self._newest_units(), self._units):
             self._begin()
         elif n_whole := n_new.pop() // patch_length * patch_length:
             values = np.stack([a[:, n : n + n_whole] for a, n in zip(after, self._n_read, strict=True)])
             self._stream = read_on(self._module(), self._stream, values)
             self._n_read = [n_read + n_whole for n_read in self._n_read]
         return self
+
+    def _newest_units(self) -> np.ndarray:
+        """Mean and deviation of what a reading of the past sees, ``(series and channel, 2)``."""
+        length = self.checkpoint_.config.context_length
+        length = min(length, self.context_length or length)
+        seen = [row[-length:] for history in self._panel.histories for row in history]
+        return np.array([(row.mean(), row.std()) for row in (row[np.isfinite(row)] for row in seen)])
 
     def _forecast(self, fh: ForecastingHorizon, *, levels: tuple[float, ...] | list[float]) -> list[np.ndarray]:
         """For each instance an array ``(channel, step, level)``, the steps of ``fh`` in its order."""
@@ -270,6 +279,15 @@ class PatchSLSTMForecaster(PanelForecaster):
 
 def _length(history: np.ndarray) -> int:
     return history.shape[1]
+
+
+def _is_elsewhere(now: np.ndarray, begun: np.ndarray) -> bool:
+    """Whether a series has left the units in which its stream reads it: its level, or its spread, also from none."""
+    level, spread = np.abs(now[:, 0] - begun[:, 0]), begun[:, 1]
+    size = 1e-6 * np.abs(begun[:, 0])  # a spread below it is rounding
+    is_flat = spread <= size
+    has_moved = (level > FARTHEST * spread) | (np.abs(now[:, 1] - spread) > FARTHEST * spread)
+    return bool(np.where(is_flat, (now[:, 1] > size) | (level > size), has_moved).any())
 
 
 def _goes_on(before: tuple[np.ndarray, ...], after: tuple[np.ndarray, ...]) -> bool:

@@ -300,6 +300,8 @@ class RegressionNet(NeuralNet):
         The processes that train together; None is this one alone.
     """
 
+    _split: Any = None
+
     def __init__(self, module: Any = WindowRegression, *, criterion: Any = FanLoss, team: Team | None = None, **others):
         self.team = team
         super().__init__(module, criterion=criterion, **others)
@@ -314,15 +316,26 @@ class RegressionNet(NeuralNet):
         finally:
             self.module_.close()
 
+    def get_split_datasets(self, X, y=None, **fit_params):
+        return self._split or super().get_split_datasets(X, y, **fit_params)
+
     def fit_loop(self, X, y=None, epochs=None, **others):
-        if not self.module_.is_begun:
-            training, _ = self.get_split_datasets(X, y)
-            rows, target = next(iter(DataLoader(training, batch_size=len(training), generator=torch.Generator())))
-            shift = self.module_.begin_at_probe(
-                {name: part.to(self.device) for name, part in rows.items()}, target.to(self.device)
-            )
-            X["shift"][rows["place"].numpy()] = shift
-        return super().fit_loop(X, y, epochs, **others)
+        """Train; what begins the training and what it is examined by come of one split, which may be random."""
+        if self.module_.is_begun:
+            return super().fit_loop(X, y, epochs, **others)
+        self._split = self.get_split_datasets(X, y)
+        try:
+            self._begin_from(X, self._split[0])
+            return super().fit_loop(X, y, epochs, **others)
+        finally:
+            self._split = None
+
+    def _begin_from(self, X, training):
+        rows, target = next(iter(DataLoader(training, batch_size=len(training), generator=torch.Generator())))
+        shift = self.module_.begin_at_probe(
+            {name: part.to(self.device) for name, part in rows.items()}, target.to(self.device)
+        )
+        X["shift"][rows["place"].numpy()] = shift
 
     def infer(self, x, **fit_params):
         return super().infer({name: part for name, part in x.items() if name not in ("weight", "place")}, **fit_params)

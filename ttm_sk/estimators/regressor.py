@@ -40,7 +40,7 @@ WINDOWS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"
 _INITIALISING = threading.Lock()  # first weights are drawn from torch's global random numbers
 OF_NET = ("max_epochs", "lr", "batch_size", "optimizer", "train_split", "verbose")
 OF_MODULE = ("trainable", "target_scale", "lead")
-PLAIN = (str, int, float, tuple, Path, TTMConfig)
+PLAIN = (str, int, float, np.generic, tuple, Path, TTMConfig)
 
 
 class TTMRegressor(RegressorMixin, BaseEstimator):
@@ -212,9 +212,9 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         ConfigError
-            For a level outside of .01 to .99: nothing is extrapolated.
+            For a level outside of those that are learnt, .01 to .99: nothing is extrapolated.
         """
-        quantiles = at_levels(self._predict(X)[1], known=DEFAULT_LEVELS, wanted=levels)
+        quantiles = at_levels(self._predict(X)[1], known=self.net_.module_.levels, wanted=levels)
         return quantiles[:, 0] if self._is_flat else quantiles
 
     def save(self, path: str | Path) -> Path:
@@ -330,7 +330,7 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
             "device": str(device if team is None else team.device),
             "team": team,
         }
-        settings |= self._changeable()
+        settings |= {"criterion__levels": self._net_params().get("module__levels", DEFAULT_LEVELS)} | self._changeable()
         net = RegressionNet(WindowRegression, **settings | ({"module__start": start} if start else {}))
         with _INITIALISING, torch.random.fork_rng():
             return net.initialize()
@@ -390,8 +390,10 @@ class TTMRegressor(RegressorMixin, BaseEstimator):
                 raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}, or {special}")
         if self.accelerate and not isinstance(self.random_state, (int, np.integer)):
             raise ConfigError("accelerate=True needs random_state=<a number>, so that all processes begin alike")
-        if not self.lr > 0:
-            raise ConfigError(f"lr={self.lr!r} must be positive")
+        if not (isinstance(self.lr, (int, float, np.number)) and 0 < self.lr < np.inf):
+            raise ConfigError(f"lr={self.lr!r} must be positive and finite")
+        if 0.5 not in (learnt := self._net_params().get("module__levels", DEFAULT_LEVELS)):
+            raise ConfigError(f"module__levels={learnt!r} must hold .5, around which the others are placed")
 
 
 def _is_other(before: Any, now: Any) -> bool:

@@ -48,7 +48,8 @@ class SpeculativeForecaster(PatchForecaster):
     accept_bias : float, default=1.0
         Of ``"relaxed"``: multiplies the probability of acceptance.
     is_adaptive : bool, default=False
-        Let ``k`` grow while most proposals are kept, and shrink while few are.
+        Let ``k`` grow while most proposals are kept, and shrink while few are, over all series of a batch: within the
+        tolerance, a forecast then depends on the series beside it.
     n_samples : int, default=100
         Draws of ``"sample"``.
     context_length, device, batch_size, random_state

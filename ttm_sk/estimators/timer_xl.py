@@ -24,8 +24,8 @@ __all__ = ["TimerXLForecaster"]
 class TimerXLForecaster(PatchForecaster):
     """Forecasts by a Timer-XL, patch after patch, with what was computed kept; zero-shot, or trained on the series.
 
-    No weights are part of this package. Any history from one point and any horizon work, missing values are read as
-    missing, series of a panel are forecast in one batch.
+    No weights are part of this package. Any history from one point and any horizon work; gaps are read as the mean of
+    the past, what is missing before the first value not at all; series of a panel are forecast in one batch.
 
     Parameters
     ----------
@@ -105,6 +105,8 @@ class TimerXLForecaster(PatchForecaster):
         )
         self.checkpoint_ = self._first_checkpoint()
         config = timer_of(self.checkpoint_, role=type(self).__name__)
+        if self.sigma is not None and not (isinstance(self.sigma, (int, float)) and 0 < self.sigma < float("inf")):
+            raise ConfigError(f"sigma={self.sigma!r} must be None, or a number above 0 that is finite")
         if self.n_samples and not config.is_stochastic and not (self.sigma or 0) > 0:
             raise ConfigError(f"n_samples={self.n_samples} needs a model with variances, or sigma above 0")
         self._seen = min(config.context_length, self.context_length or config.context_length)

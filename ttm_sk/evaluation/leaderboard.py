@@ -255,7 +255,10 @@ def _emphasised(table: pd.DataFrame, is_own: pd.Series) -> pd.DataFrame:
 
 def _ratios(own: pd.DataFrame, models: Sequence[str]) -> Mapping[str, pd.DataFrame]:
     """For MASE and CRPS a frame ``(task, model)``: each model over the published seasonal naive."""
-    published = published_results()
+    if own.index.has_duplicates:
+        twice = own.index[own.index.duplicated()][0]
+        raise DataError(f"found two results of {twice}; give each model and task once, under names of their own")
+    published, models = published_results(), list(dict.fromkeys(models))
     tasks = _common_tasks(own)
     names = list(dict.fromkeys(own.index.get_level_values("model")))
     known = published.index.get_level_values("model").unique()
@@ -275,7 +278,7 @@ def _ratios(own: pd.DataFrame, models: Sequence[str]) -> Mapping[str, pd.DataFra
 def _common_tasks(own: pd.DataFrame) -> list[str]:
     """The tasks that every measured model has, in the benchmark's order."""
     seen = [set(part.index.get_level_values("task")) for _, part in own.groupby("model", sort=False)]
-    tasks = [task.name for task in CONFIGURATIONS if all(task.name in names for names in seen)]
+    tasks = [task.name for task in CONFIGURATIONS if seen and all(task.name in names for names in seen)]
     if not tasks:
         raise DataError("found no task that all of the results have; compare folders that share some")
     return tasks

@@ -102,6 +102,7 @@ def long_horizon(
     check_effort(effort)
     _check(horizons, stride=stride, batch_size=batch_size, context_length=context_length)
     data = csv if isinstance(csv, LongHorizonSet) else read_long_horizon_set(csv)
+    data.starts(max(horizons))  # raises before any work
     runner = runner or as_runner(checkpoint.build().to(resolve_device(device)))
     n_at_once = max(1, batch_size // len(data.values))
     settings: dict[str, Any] = {
@@ -226,8 +227,8 @@ def _row(data: LongHorizonSet, horizon: int, errors: _Errors) -> dict[str, objec
 
 
 def _check(horizons: Sequence[int], **counts: int | None) -> None:
-    if not horizons or min(horizons) < 1:
-        raise HorizonError(f"found horizons={tuple(horizons)}; expected at least one, each at least 1")
+    if not horizons or not all(isinstance(horizon, (int, np.integer)) and horizon >= 1 for horizon in horizons):
+        raise HorizonError(f"found horizons={tuple(horizons)}; expected at least one, each a whole number from 1")
     for name, value in counts.items():
         if value is not None and value < 1:
             raise ConfigError(f"{name}={value} must be at least 1")

@@ -123,9 +123,9 @@ class ResultsFolder:
         self._write("all_results.csv", RESULT_COLUMNS, self._results)
 
     def describe(self, model: Mapping[str, Any]) -> None:
-        """Write ``config.json``; one that is there stays, since users complete it."""
+        """Write ``config.json``; one that is there stays, since users complete it, but not one of another model."""
         path = self.path / "config.json"
-        if not path.exists():
+        if not path.exists() or (not self._results and _model_in(path) not in (None, model["model"])):
             write_atomically(path, (json.dumps(model, indent=4) + "\n").encode())
 
     def _write(self, name: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, str]]) -> None:
@@ -160,6 +160,15 @@ def hold_folder(path: Path | str) -> Iterator[None]:
         raise ConfigError(f"{path}: another run writes there; wait for it, or give another --output") from error
     finally:
         os.close(handle)
+
+
+def _model_in(path: Path) -> Any:
+    """The model that a ``config.json`` names, None for none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found.get("model") if isinstance(found, dict) else None
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

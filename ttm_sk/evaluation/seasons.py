@@ -11,8 +11,10 @@ from ttm_sk.estimators.frames import shown_frequency
 __all__ = ["season_length", "season_of"]
 
 PER_DAY = {"s": 86_400, "min": 1_440, "t": 1_440, "h": 24}
-PER_YEAR = {"w": 52, "m": 12, "q": 4, "y": 1, "a": 1}
-WEEK = {"d": 7, "b": 5}
+PER_YEAR = {"w": 52, "sm": 24, "m": 12, "wom": 12, "lwom": 12, "q": 4, "y": 1, "a": 1}
+WEEK = {"d": 7, "b": 5, "c": 5}
+PARTS_OF_SECOND = ("ms", "us", "ns")  # in small letters; MS is the start of a month
+BUSINESS = re.compile(r"C?B(?=[MQYA])")
 ALIAS = re.compile(r"(?P<count>\d*)(?P<unit>[a-z]+)", re.IGNORECASE)
 
 
@@ -28,14 +30,19 @@ def season_length(frequency: str | None) -> int:
     --------
     >>> [season_length(frequency) for frequency in ("h", "15min", "D", "B", "W-SUN", "MS", "QE-DEC", "YS", None)]
     [24, 96, 7, 5, 52, 12, 4, 1, 1]
+    >>> [season_length(frequency) for frequency in ("BME", "BQS-JAN", "WOM-1MON", "SME", "100ms")]
+    [12, 4, 12, 24, 864000]
     """
     found = ALIAS.match(frequency or "")
     if not found:
         return 1
-    unit, count = found["unit"].lower(), int(found["count"] or 1)
+    unit, count = BUSINESS.sub("", found["unit"]), int(found["count"] or 1)
+    if unit in PARTS_OF_SECOND:
+        return max(1, PER_DAY["s"] * 1000 ** (1 + PARTS_OF_SECOND.index(unit)) // count)
+    unit = unit.lower()
     if unit in WEEK:
         return max(1, WEEK[unit] // count)
-    steps = PER_DAY.get(unit) or PER_YEAR.get(unit[:1], 1)
+    steps = PER_DAY.get(unit) or PER_YEAR.get(unit) or PER_YEAR.get(unit.removesuffix("e").removesuffix("s"), 1)
     return max(1, steps // count)
 
 

@@ -81,6 +81,7 @@ def cut_windows(
     DataError, HorizonError
         If there is too little past, or the horizon is longer than the test part.
     """
+    _check_counts(n_windows=n_windows)
     starts = data.starts(horizon)
     if starts[0] < context_length:
         raise DataError(f"{data.name} has {starts[0]} steps before its test part, expected {context_length} or more")
@@ -90,6 +91,12 @@ def cut_windows(
     if is_univariate:
         context, target = (part.reshape(-1, 1, part.shape[-1]) for part in (context, target))
     return Windows(torch.from_numpy(context.astype(np.float32)), target)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if value < 1:
+            raise ConfigError(f"{name}={value} must be at least 1")
 
 
 def speculate_windows(
@@ -145,6 +152,9 @@ def compare(
         draft_cost (of one proposal, in steps of the target), law (the capped geometric speed-up of that acceptance and
         cost, where verifying costs a step) and law_measured (with the cost of verifying as it was).
     """
+    if taken := {"cached", "uncached"} & set(drafts):
+        raise ConfigError(f"{taken.pop()!r} is a way without a draft; call the draft something else")
+    _check_counts(batch_size=batch_size, n_repeats=n_repeats)
     module = _target_module(target, device)
     proposers = {name: _draft_of(draft, module, device) for name, draft in drafts.items()}
     ways: dict[str, Callable[[], Outcome]] = {}

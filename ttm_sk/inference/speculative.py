@@ -120,7 +120,8 @@ def speculate(
     k
         Proposals of a round; never more than are still needed.
     is_adaptive
-        One more after a round of which more than .7 was kept (up to 8), one less after one below .3.
+        One more after a round of which more than .7 was kept (up to 8), one less after one below .3, over all rows of
+        the batch: within the rule, what a row's forecast is then depends on the rows beside it.
     generator
         Of everything random, on the CPU.
     is_traced

@@ -30,7 +30,7 @@ Callback = Callable[[Examination], bool | None]  # True ends the training after 
 
 
 def examine(module: AnyModule, windows: WindowDataset, objective: Objective, *, batch_size: int) -> float:
-    """The mean loss over all windows, in evaluation mode, without gradients."""
+    """The mean loss over all windows, in evaluation mode, without gradients; each batch counts by its windows."""
     device = next(module.parameters()).device
     module.eval()
     total = 0.0
@@ -74,7 +74,7 @@ class EarlyStopping:
             return False
         examination = self._look(step)
         self.history.append(examination)
-        is_called_off = any([callback(examination) is True for callback in self.callbacks])
+        is_called_off = any([bool(callback(examination)) for callback in self.callbacks])
         recent = self.history[-self.patience :]
         is_stale = len(recent) == self.patience and not any(look.is_best for look in recent)
         return is_called_off or is_stale

@@ -74,6 +74,10 @@ class LoopSettings:
             raise ConfigError(f"average={self.average} must lie in [0, 1): 0 returns the last weights")
         if not 0 <= self.weight_decay < float("inf"):
             raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or above, and finite")
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size={self.batch_size} must be at least 1")
+        if not self.clip > 0:
+            raise ConfigError(f"clip={self.clip} must be above 0; float('inf') clips nothing")
         if self.time_limit is not None and not self.time_limit >= 0:
             raise ConfigError(f"time_limit={self.time_limit} must be 0 or more seconds; None has no limit")
 

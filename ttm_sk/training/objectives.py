@@ -147,7 +147,7 @@ class UnscaledLoss:
     Raises
     ------
     ConfigError
-        If there is no such loss.
+        If there is no such loss, for a level outside of (0, 1), or a delta that is not above 0.
     """
 
     name: str = "mse"
@@ -157,6 +157,8 @@ class UnscaledLoss:
     def __post_init__(self) -> None:
         if self.name not in ("mse", "mae", "huber", "pinball"):
             raise ConfigError(f"unknown loss {self.name!r}; choose one of 'mse', 'mae', 'huber', 'pinball'")
+        if not 0 < self.level < 1 or not self.delta > 0:
+            raise ConfigError(f"level={self.level} must lie inside (0, 1), and delta={self.delta} above 0")
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> UnscaledLoss:
