@@ -382,3 +382,27 @@ def test_when_a_checkpoint_cannot_be_converted_then_nothing_is_written(tmp_path,
     assert main(["convert", small, "--to", "ttm-sk", "--output", small]) == 2
     assert "exists, which stays" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_when_the_output_is_the_state_file_then_nothing_is_trained(tmp_path, capsys):
+    path = str(tmp_path / "both")
+    assert main(["pretrain", "--windows", "8", "--state-file", path, "--output", path]) == 2
+    assert "is the state file, which stays" in capsys.readouterr().err
+
+
+def test_when_levels_are_called_alike_then_they_are_refused(capsys):
+    assert (
+        main(
+            [
+                "forecast",
+                str(Path(ttm_sk.__file__).parent / "data/examples/airline.csv"),
+                "--horizon",
+                "3",
+                "--levels",
+                "0.1",
+                "0.10000001",
+            ]
+        )
+        == 2
+    )
+    assert "found levels that are called alike" in capsys.readouterr().err

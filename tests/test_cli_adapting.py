@@ -127,3 +127,12 @@ def test_when_a_model_is_told_the_pace_then_fine_tuning_takes_it_from_the_dates(
     arguments = ["finetune", sales, "--target", "sales", "--model", str(model), "--steps", "2", "--output", output]
     assert main(arguments) == 0
     assert load_checkpoint(output).provenance["finetuning"][-1]["settings"]["resolution"] == 8
+
+
+def test_when_the_output_is_a_folder_or_the_data_then_nothing_is_trained(small, sales, tmp_path, capsys):
+    before = Path(sales).read_bytes()
+    for output, words in ((str(tmp_path), "found a folder"), (sales, "is the file with the data")):
+        arguments = ["finetune", sales, "--target", "sales", "--model", small, "--output", output, "--force"]
+        assert main(arguments) == 2
+        assert words in capsys.readouterr().err
+    assert Path(sales).read_bytes() == before

@@ -10,7 +10,7 @@ from strategies import random_module, small_config
 from ttm_sk import forecast, save_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.distributed import forecast_frame, forecast_frames
-from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.errors import ConfigError, DataError, HorizonError
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +98,37 @@ def test_when_the_frequency_is_none_then_it_is_refused(options, freq):
 def test_when_a_column_is_missing_then_it_is_named(options):
     with pytest.raises(DataError, match="'y'"):
         forecast_frame(months().drop(columns="y"), **options)
+
+
+def test_when_clocks_change_then_a_day_is_a_day():
+    days = pd.date_range("2024-03-25", "2024-03-30", freq="D", tz="Europe/Berlin")
+    frame = pd.DataFrame({"unique_id": "a", "ds": days, "y": np.arange(6.0)})
+    ahead = forecast_frame(frame, horizon=3, freq="D")["ds"]
+    assert ahead.dt.hour.tolist() == [0, 0, 0]
+    longer = pd.date_range("2024-03-25", "2024-04-02", freq="D", tz="Europe/Berlin")
+    assert len(forecast_frame(pd.DataFrame({"unique_id": "a", "ds": longer, "y": 1.0}), horizon=1, freq="D")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "error", "words"),
+    [
+        ({}, {"horizon": 2.0}, HorizonError, "found horizon=2.0"),
+        ({}, {"horizon": -1}, HorizonError, "found horizon=-1"),
+        ({}, {"freq": "W"}, DataError, "series 'a': 2024-01-01 00:00:00 is not on the grid of 'W-SUN'"),
+        ({"y": np.nan}, {}, DataError, "series 'a': no value was observed"),
+        ({}, {"id": "forecast"}, ConfigError, "found a column 'forecast', as columns of the forecast are called"),
+    ],
+    ids=["half", "negative", "off the grid", "blank", "name"],
+)
+def test_when_an_argument_or_a_series_is_odd_then_it_is_named(changes, options, error, words):
+    frame = pd.DataFrame({"unique_id": ["a"], "ds": [pd.Timestamp("2024-01-01")], "y": [1.0]}).assign(**changes)
+    frame = frame.rename(columns={"unique_id": options.get("id", "unique_id")})
+    with pytest.raises(error, match=words):
+        forecast_frame(frame, **{"horizon": 2, "freq": "D"} | options)
+
+
+def test_when_stamps_are_numbers_then_the_step_may_be_one_of_numpys():
+    frame = pd.DataFrame({"unique_id": 1, "ds": np.arange(40), "y": np.ones(40)})
+    assert forecast_frame(frame, horizon=2, freq=np.int64(1))["ds"].tolist() == [40, 41]
+    with pytest.raises(ConfigError, match="found freq=True"):
+        forecast_frame(frame, horizon=2, freq=True)

@@ -94,3 +94,10 @@ def test_when_matplotlib_is_missing_then_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"ttm-sk\[plot\]"):
         importlib.import_module("ttm_sk.plotting")
+
+
+def test_when_a_name_holds_dollar_signs_then_it_is_no_formula(plotting):
+    past = pd.Series(np.arange(30.0), index=pd.date_range("2024-01-01", periods=30))
+    figure, [ax] = plotting.blank_figure()
+    plotting.plot_forecast(past, past.set_axis(past.index + pd.Timedelta("30D")), ax=ax, title="rate ($%/$) & rev_$x")
+    assert plotting.to_image(figure)[1:4] == b"PNG"

@@ -16,7 +16,7 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from ttm_sk.data.stamps import to_stamps
-from ttm_sk.errors import ConfigError, DataError
+from ttm_sk.errors import ConfigError, DataError, HorizonError
 from ttm_sk.inference.arrays import forecast
 
 __all__ = ["forecast_frame", "forecast_frames"]
@@ -63,9 +63,11 @@ def forecast_frame(
     Raises
     ------
     DataError
-        If a column is missing, or a series is irregular, holds a stamp twice, or has no value at all.
+        If a column is missing, or a series is irregular, off the grid, holds a stamp twice, or has no value at all.
     ConfigError
-        If ``freq`` is none.
+        If ``freq`` is none, or a column is called as one of the forecast is.
+    HorizonError
+        If the horizon is no whole number of at least 1.
 
     Examples
     --------
@@ -80,9 +82,16 @@ def forecast_frame(
     0      shop 2024-02-20
     1      shop 2024-02-21
     """
+    if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or horizon < 1:
+        raise HorizonError(f"found horizon={horizon!r}; expected a whole number of steps, at least 1")
+    names = ["forecast", *(f"{level:g}" for level in levels)]
+    if taken := {id, time} & set(names) or ({id} & {time}):
+        raise ConfigError(f"found a column {taken.pop()!r}, as columns of the forecast are called; rename it")
     if missing := [name for name in (id, time, target) if name not in frame.columns]:
         columns = ", ".join(map(repr, frame.columns))
         raise DataError(f"found no column {missing[0]!r}; name it (id=, time=, target=), columns are {columns}")
+    if twice := [name for name in (id, time, target) if list(frame.columns).count(name) > 1]:
+        raise DataError(f"found two columns called {twice[0]!r}; rename one")
     if frame[id].isna().any():
         raise DataError(f"column {id!r}: row {int(frame[id].isna().argmax()) + 1} is missing; name its series")
     rows = frame[[id, time, target]].assign(**{time: to_stamps(frame[time])})  # engines have types of their own
@@ -92,6 +101,7 @@ def forecast_frame(
     _check_regular(rows, starts, step, id=id, time=time)
     stops = np.append(starts[1:], len(rows))[: len(starts)]
     ends = pd.Index(rows[time].iloc[stops - 1])
+    _refuse_off_grid(ends, step, rows[id].iloc[stops - 1])
     ahead = [ends + k * step for k in range(1, horizon + 1)]
     table: dict[str, Any] = {
         id: rows[id].iloc[starts].repeat(horizon).reset_index(drop=True),
@@ -100,10 +110,10 @@ def forecast_frame(
     quantiles = np.empty((0, horizon, len(levels) + 1))
     if len(rows):
         values = _numbers(rows[target])
+        _refuse_unseen(values, starts, rows[id])
         histories = [values[start:stop] for start, stop in zip(starts, stops, strict=True)]
         asked: dict[str, Any] = {"model_path": model_path, "effort": effort, "backend": backend}
         quantiles = forecast(histories, horizon, levels=[0.5, *levels], **asked)
-    names = ["forecast", *(f"{level:g}" for level in levels)]
     return pd.DataFrame(table | {name: quantiles[..., i].ravel() for i, name in enumerate(names)})
 
 
@@ -132,11 +142,14 @@ def _numbers(column: pd.Series) -> np.ndarray:
 
 def _step(freq: str | int, times: pd.Series) -> Any:
     if pd.api.types.is_numeric_dtype(times):
-        if not isinstance(freq, int) or freq < 1:
+        if isinstance(freq, bool) or not isinstance(freq, (int, np.integer)) or freq < 1:
             raise ConfigError(f"found freq={freq!r}, but the stamps are numbers: give the step between them, such as 1")
         return freq
     try:
-        return to_offset(freq)
+        step = to_offset(freq)
+        if isinstance(step, pd.offsets.Day) and times.dt.tz is not None:
+            return pd.DateOffset(days=step.n)  # days of the calendar, which are not all 24 hours long
+        return step
     except (ValueError, TypeError) as error:
         raise ConfigError(f"found freq={freq!r}; give a pandas frequency such as 'D', 'h' or 'MS'") from error
 
@@ -151,6 +164,23 @@ def _check_regular(rows: pd.DataFrame, starts: np.ndarray, step: Any, *, id: str
             f"series {rows[id].iloc[row]!r}: {stamps[row + 1]} follows {stamps[row]}, expected {stamps[row] + step};"
             " put every series on a regular grid, with NaN where nothing was observed"
         )
+
+
+def _refuse_off_grid(ends: pd.Index, step: Any, ids: pd.Series) -> None:
+    """Name a series whose stamps do not lie where the frequency steps, as a Monday where weeks end on Sundays."""
+    if not isinstance(ends, pd.DatetimeIndex) or type(step) is pd.DateOffset:
+        return
+    is_off = np.asarray(ends + 0 * step != ends)
+    if is_off.any():
+        row = int(is_off.argmax())
+        raise DataError(f"series {ids.iloc[row]!r}: {ends[row]} is not on the grid of {step.freqstr!r}; give its freq")
+
+
+def _refuse_unseen(values: np.ndarray, starts: np.ndarray, ids: pd.Series) -> None:
+    is_blank = np.add.reduceat(np.isfinite(values), starts, dtype=np.intp) == 0
+    if is_blank.any():
+        name = ids.iloc[starts[int(is_blank.argmax())]]
+        raise DataError(f"series {name!r}: no value was observed; leave it out, or give at least one")
 
 
 def _interleaved(ahead: list[pd.Index], times: pd.Series) -> Any:

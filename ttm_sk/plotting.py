@@ -252,7 +252,7 @@ def _tidy(axes: Axes, *, title: str | None, with_dates: bool) -> None:
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     if title:
-        axes.set_title(title, loc="left", fontsize=13, color=INK, pad=11)
+        axes.set_title(title, loc="left", fontsize=13, color=INK, pad=11, parse_math=False)  # names hold $ signs
 
 
 def _label_numbers(axes: Axes) -> None:

@@ -163,6 +163,15 @@ def test_when_a_choice_cannot_be_met_then_the_form_says_why_and_stays_filled(bro
     assert re.search(r'name="windows"[^>]*value="2"', page.text)
 
 
+@pytest.mark.parametrize(
+    ("content", "ticked"),
+    [(b"year,sales\n2001,3\n2002,4\n2003,5\n", ["sales"]), (b"store,day,sales\n1,2024-01-01,3\n1,2024-01-02,4\n", [])],
+)
+def test_when_a_table_has_one_column_to_forecast_then_it_is_ticked_and_else_none(browser, content, ticked):
+    page = upload(browser, content, "sales.csv").text
+    assert re.findall(r'name="target" value="(\w+)"[^>]*checked', page) == ticked
+
+
 def test_when_no_column_is_chosen_among_several_then_the_page_asks_which(browser):
     table = table_of(upload(browser, b"a,b\n" + b"1,2\n" * 30))
     page = browser.post(f"{table}/forecasts", data={"horizon": "3"})

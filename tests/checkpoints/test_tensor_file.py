@@ -94,3 +94,26 @@ def test_when_anything_differs_then_the_hash_does(other):
 
 def test_when_the_order_differs_then_the_hash_does_not():
     assert hash_tensors(dict(reversed(PLAIN.items()))) == hash_tensors(PLAIN)
+
+
+def test_when_the_path_is_a_link_then_what_it_stands_for_is_written(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_when_a_file_is_private_then_it_stays_private(tmp_path):
+    path = tmp_path / "mine"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    write_atomically(path, b"new")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_when_a_name_is_as_long_as_names_may_be_then_it_is_written(tmp_path):
+    path = tmp_path / ("n" * 250)
+    write_atomically(path, b"content")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import sys
 import zipfile
@@ -346,3 +347,32 @@ def test_when_entries_contradict_each_other_then_it_is_said():
     assert "its target is no series of numbers" in refusal([first | {"target": [[1.0, 2.0], [3.0]]}])
     assert "some series have a start and others have none" in refusal([first, {"item_id": "c", "target": A}])
     assert "found 11 time stamps for 12 values" in refusal([{"timestamp": list(DAYS[:11]), "target": A}])
+
+
+@pytest.mark.parametrize(
+    ("freq", "start", "first"),
+    [
+        ("QS-DEC", "2023-12-01", "2023-12-01"),
+        ("A-JUN", "2023-07-01", "2023-07-01"),
+        ("Q-DEC", "2023-12-01", "2023-10-01"),
+        ("10ms", "2023-12-01", "2023-12-01"),
+    ],
+)
+def test_when_years_begin_in_another_month_then_starts_stay(freq, start, first):
+    entries = [{"start": start, "target": [float(i) for i in range(12)]}]
+    assert read_series(entries, freq=freq).index[0][1] == pd.Timestamp(first)
+
+
+def test_when_some_starts_have_a_zone_then_all_must():
+    values = [float(i) for i in range(12)]
+    entries = [{"start": "2024-01-01T00:00Z", "target": values}, {"start": "2024-01-01", "target": values}]
+    with pytest.raises(DataError, match="some series have a time zone and others none"):
+        read_series(entries, freq="D")
+    panel = read_series(entries[:1], freq="M")
+    assert panel.index[0][1] == pd.Timestamp("2024-01-01", tz="UTC")
+
+
+def test_when_names_hold_separators_of_lines_then_entries_are_whole(tmp_path):
+    entry = {"item_id": "a\u2028b", "start": "2024-01-01", "target": [1.0] * 12}
+    (tmp_path / "x.jsonl").write_text(json.dumps(entry, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_series(tmp_path / "x.jsonl", freq="D").index[0][0] == "a\u2028b"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttm_sk.data.tables import load_example, read_all_series, read_table, to_series
+from ttm_sk.data.tables import load_example, numeric_columns, read_all_series, read_table, to_series
 from ttm_sk.errors import DataError
 
 DAYS = pd.date_range("2024-01-01", periods=12, freq="D")
@@ -343,3 +343,100 @@ def test_when_the_name_of_a_series_is_missing_then_the_row_is_named():
 def test_when_the_table_has_no_rows_then_it_is_refused():
     assert "0 rows" in refusal(daily().head(0))
     assert "two columns called 'x'" in refusal(pd.DataFrame([[1, 2]], columns=["x", "x"]))
+
+
+FRIDAYS = pd.date_range("2024-01-01", "2026-12-31", freq="W-FRI")
+LAST_FRIDAYS = FRIDAYS[(FRIDAYS + pd.Timedelta("7D")).month != FRIDAYS.month]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        pd.date_range("2024-01-01", periods=36, freq="MS", tz="Europe/Berlin").tz_convert("UTC"),
+        pd.DatetimeIndex([pd.Timestamp(2024, 1, 1 + day, hour) for day in range(20) for hour in range(10, 18)]),
+        LAST_FRIDAYS,
+    ],
+    ids=["months of another zone", "opening hours", "last Fridays"],
+)
+@pytest.mark.parametrize("n_series", [1, 2])
+def test_when_stamps_only_resemble_a_calendar_then_no_value_is_lost(stamps, n_series):
+    table = pd.concat([pd.DataFrame({"id": name, "time": stamps, "v": 1.0}) for name in "ab"[:n_series]])
+    with pytest.raises(DataError, match="the time stamps are irregular"):
+        to_series(table, time="time", target="v", id="id" if n_series > 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("digits", "first", "freq"),
+    [
+        ([202311, 202312, 202401], "2023-11-01", "MS"),
+        ([20231230, 20231231, 20240101], "2023-12-30", "D"),
+        ([2021, 2022, 2023], 2021, None),
+        ([202398, 202399, 202400], 202398, None),
+        ([1, 2, 3], 1, None),
+    ],
+)
+def test_when_dates_are_written_in_digits_alone_then_they_are_dates_and_counters_are_not(digits, first, freq):
+    series = to_series(pd.DataFrame({"date": digits, "v": [1.0, 2.0, 3.0]}))
+    assert series.index[0] == (first if freq is None else pd.Timestamp(first))
+    assert getattr(series.index, "freqstr", None) == freq
+
+
+def test_when_years_have_two_digits_then_dates_are_read(tmp_path):
+    (tmp_path / "x.csv").write_text("Datum;Wert\n" + "".join(f"{day}.01.24;{day}\n" for day in range(13, 29)))
+    assert to_series(read_table(tmp_path / "x.csv")).index[0] == pd.Timestamp("2024-01-13")
+
+
+def test_when_ids_begin_with_zeros_then_they_stay_as_they_are_and_apart(tmp_path):
+    rows = [f"{name},2024-01-{day:02},{day}" for name in ("007", "7") for day in range(1, 13)]
+    (tmp_path / "x.csv").write_text("\n".join(["shop,day,sales", *rows]))
+    panel = to_series(read_table(tmp_path / "x.csv"), id="shop", target="sales")
+    assert panel.index.unique(0).tolist() == ["007", "7"]
+    assert panel["sales"].tolist() == [*range(1, 13)] * 2
+
+
+def test_when_values_begin_with_zeros_then_they_are_numbers(tmp_path):
+    (tmp_path / "x.csv").write_text("day,sales\n2024-01-01,007\n2024-01-02,12\n2024-01-03,9\n")
+    assert to_series(read_table(tmp_path / "x.csv"))["sales"].tolist() == [7.0, 12.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Datum;Strom, kWh\n01.01.2024;250,3\n", ["Datum", "Strom, kWh"]),
+        ("sep=;\nday;sales\n2024-01-01;3\n", ["day", "sales"]),
+        ("day,sales,\n2024-01-01,3,\n2024-01-02,4,\n", ["day", "sales"]),
+        ("day,note; more\n2024-01-01,a; b\n", ["day", "note; more"]),
+    ],
+    ids=["comma in a name", "Excel's line", "comma at the end", "semicolon in text"],
+)
+def test_when_separators_mislead_then_columns_are_still_told_apart(tmp_path, text, names):
+    (tmp_path / "x.csv").write_text(text)
+    assert read_table(tmp_path / "x.csv").columns.tolist() == names
+
+
+def test_when_columns_are_no_numbers_then_they_are_no_targets():
+    table = pd.DataFrame(
+        {
+            "is_open": [True, None, False],
+            "lasts": pd.to_timedelta([1, 2, 3], unit="h"),
+            "wave": np.array([1j, 2, 3]),
+            "sales": [1.0, 2.0, 3.0],
+        }
+    )
+    assert numeric_columns(table) == ["sales"]
+    with pytest.raises(DataError, match="has the type timedelta64.*, expected real numbers"):
+        to_series(table, target="lasts")
+
+
+def test_when_the_index_is_a_column_too_then_it_counts_once():
+    days = pd.date_range("2024-01-01", periods=5)
+    table = pd.DataFrame({"ds": days, "y": np.arange(5.0)}).set_index("ds", drop=False)
+    assert to_series(table)["y"].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(DataError, match="found 'ds' as the index and as a column, with different values"):
+        to_series(table.assign(ds=days[::-1]))
+
+
+def test_when_offsets_are_mixed_and_padded_then_it_is_said_in_words():
+    times = ["2024-01-01T00:00:00+01:00 ", "2024-01-02T00:00:00"]
+    with pytest.raises(DataError):
+        to_series(pd.DataFrame({"time": times, "v": [1.0, 2.0]}))

@@ -245,3 +245,10 @@ def test_when_a_series_of_a_panel_cannot_be_forecast_then_it_is_named(value, mes
     y.loc["b"] = value
     with pytest.raises(DataError, match=message):
         to_panel(y)
+
+
+@pytest.mark.parametrize("n_days", [20, 3])
+def test_when_stamps_only_resemble_a_calendar_then_they_are_irregular(n_days):
+    stamps = pd.DatetimeIndex([pd.Timestamp(2024, 1, 1 + day, hour) for day in range(n_days) for hour in range(10, 18)])
+    with pytest.raises(DataError, match="the time stamps are irregular"):
+        to_panel(pd.DataFrame({"y": 1.0}, index=stamps))

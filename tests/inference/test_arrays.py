@@ -17,6 +17,8 @@ import ttm_sk
 from ttm_sk import forecast, load_checkpoint, save_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.errors import CheckpointError, ConfigError, DataError
+from ttm_sk.inference import arrays
+from ttm_sk.inference.export import export_checkpoint
 from ttm_sk.inference.forecasting import forecast_series
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -138,3 +140,36 @@ def test_when_weights_are_told_the_pace_then_so_they_are(tmp_path):
     path = save_checkpoint(Checkpoint(config, random_module(config).state_dict()), tmp_path / "paced.safetensors")
     found = [forecast(np.arange(50.0) % 7, 3, model_path=path, resolution=token) for token in (7, 8)]
     assert not np.allclose(*found)
+
+
+def changed(checkpoint: Checkpoint) -> Checkpoint:
+    return Checkpoint(checkpoint.config, {name: value * 1.5 for name, value in checkpoint.weights.items()})
+
+
+def test_when_a_file_was_written_again_then_it_is_read_again(tmp_path):
+    config = small_config()
+    first = Checkpoint(config, random_module(config).state_dict())
+    path, y = tmp_path / "m.safetensors", np.sin(np.arange(50.0))
+    found = []
+    for checkpoint in (first, changed(first)):
+        save_checkpoint(checkpoint, path)
+        found.append(forecast(y, 3, model_path=path))
+    assert not np.allclose(*found)
+
+
+def test_when_the_export_beside_is_of_other_weights_then_it_is_not_used(tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    monkeypatch.setenv("TTM_SK_CACHE", str(tmp_path / "cache"))
+    config = small_config()
+    first = Checkpoint(config, random_module(config).state_dict())
+    path, y = tmp_path / "m.2.safetensors", np.sin(np.arange(50.0))
+    export_checkpoint(first, tmp_path / "m.2.onnx")
+    save_checkpoint(changed(first), path)
+    torchs, onnx = (forecast(y, 3, model_path=path, backend=backend) for backend in ("torch", "onnx"))
+    np.testing.assert_allclose(onnx, torchs, atol=1e-4)
+    save_checkpoint(first, path)
+    monkeypatch.setattr(arrays, "_has_torch", lambda: False)
+    np.testing.assert_allclose(
+        forecast(y, 3, model_path=path, backend="onnx"), forecast(y, 3, model_path=path, backend="torch"), atol=1e-4
+    )

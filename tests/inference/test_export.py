@@ -16,8 +16,10 @@ from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.inference.export import FORMATS, cached_export, export_checkpoint
 from ttm_sk.inference.exported import HEADER_KEY, ROWS_AT_ONCE, open_exported
 from ttm_sk.inference.forecasting import forecast_series, select_readings
+from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.models.ttm_r3 import TTMR3, TTMR3Config
+from ttm_sk.training.patch_learning import random_checkpoint
 
 F32, INT8 = 2e-5, 0.15  # largest difference, in deviations of the forecast
 
@@ -189,3 +191,8 @@ def test_when_a_checkpoint_is_exported_twice_then_the_second_time_is_the_kept_fi
     assert cached_export(checkpoint, engine="onnx").outline.hash == checkpoint.hash
     assert kept.stat().st_mtime_ns == before
     assert [file.name for file in (tmp_path / "exported").iterdir()] == [kept.name]
+
+
+def test_when_the_model_is_a_timer_xl_then_it_is_refused_by_name(tmp_path):
+    with pytest.raises(ConfigError, match="a Timer-XL reads as many patches as there are"):
+        export_checkpoint(random_checkpoint(TimerXLConfig.tiny()), tmp_path / "timer.onnx")

@@ -13,8 +13,8 @@ from ttm_sk.app.chart import chart_of
 from ttm_sk.app.choices import EFFORT_LABELS, MOST_STEPS, MOST_WINDOWS, STRATEGY_LABELS
 from ttm_sk.app.problem import FIELDS, Problem
 from ttm_sk.app.shelf import StoredTable
-from ttm_sk.data.tables import numeric_columns
-from ttm_sk.errors import MissingExtraError
+from ttm_sk.data.tables import numeric_columns, time_column
+from ttm_sk.errors import DataError, MissingExtraError
 from ttm_sk.estimators.forecast_table import readable
 from ttm_sk.evaluation.backtest import NAIVE
 
@@ -48,7 +48,7 @@ def columns_page(
 ) -> str:
     """A table's first rows and the form about its columns: as it was filled in, else with what is usual."""
     numbers = numeric_columns(table.frame)
-    filled = filled if filled is not None else {"target": numbers[:1], "horizon": [str(USUAL_STEPS)]}
+    filled = filled if filled is not None else {"target": _only_target(table), "horizon": [str(USUAL_STEPS)]}
     return _render(
         "columns.html",
         key=key,
@@ -64,6 +64,16 @@ def columns_page(
         most_windows=MOST_WINDOWS,
         problem=problem,
     )
+
+
+def _only_target(table: StoredTable) -> list[str]:
+    """The column of numbers that is no time, where there is one alone; among several, people choose."""
+    try:
+        time = time_column(table.frame)
+    except DataError:
+        time = None
+    found = numeric_columns(table.frame, taken=[time])
+    return found if len(found) == 1 else []
 
 
 def analysis_page(key: str, table: StoredTable, number: int, *, position: int) -> str:

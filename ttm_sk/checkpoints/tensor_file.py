@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ttm_sk.errors import CheckpointError
 __all__ = ["hash_tensors", "read_header", "read_tensors", "write_atomically", "write_tensors"]
 
 HEADER_KEY = "ttm_sk"
+LONGEST_PREFIX = 100  # letters of a file's name in that of its temporary one, which must not be too long
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -38,16 +39,19 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _write_beside(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    path = path.resolve()  # what a link stands for is written, not the link
+    temporary = path.with_name(f".{path.name[:LONGEST_PREFIX]}.{secrets.token_hex(6)}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)  # less umask
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        if path.exists():
+            os.chmod(temporary, path.stat().st_mode & 0o777)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

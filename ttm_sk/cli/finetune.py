@@ -10,7 +10,7 @@ import torch
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
 from ttm_sk.cli.learning import learning_series, print_learnt
-from ttm_sk.cli.output import refuse_to_replace
+from ttm_sk.cli.output import refuse_the_data, refuse_to_replace
 from ttm_sk.data.tables import read_table, to_series
 from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.frames import to_panel
@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     refuse_to_replace(arguments.output, is_forced=arguments.force)
+    refuse_the_data(arguments.output, arguments.data)
     settings = FineTuneSettings(
         n_epochs=arguments.epochs,
         most_steps=arguments.steps,

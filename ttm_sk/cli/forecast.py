@@ -17,6 +17,7 @@ from ttm_sk.cli.output import (
     write_file,
 )
 from ttm_sk.data.tables import read_table, to_series
+from ttm_sk.errors import ConfigError
 from ttm_sk.estimators.forecast_table import forecast_quantiles, long_table, readable
 from ttm_sk.estimators.forecaster import TTMForecaster
 
@@ -37,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         read_table(arguments.data), time=arguments.time, target=arguments.target, id=arguments.id, freq=arguments.freq
     )
     levels = sorted({float(level) for level in arguments.levels})
+    if len({f"{level:g}" for level in levels}) < len(levels):
+        raise ConfigError(f"--levels: found levels that are called alike, {levels}; give them further apart")
     forecaster = TTMForecaster(arguments.model, effort=arguments.effort, device=arguments.device)
     quantiles = forecast_quantiles(forecaster, series, arguments.horizon, levels=levels)
     table = long_table(quantiles, levels)

@@ -36,15 +36,17 @@ def is_first_process() -> bool:
 
 
 def refuse_to_replace(output: str, *, is_forced: bool) -> None:
-    """Raise before any work where the output exists and nobody said ``--force``."""
+    """Raise before any work where the output exists and nobody said ``--force``, and for a folder."""
+    if Path(output).is_dir():
+        raise ConfigError(f"--output: found a folder {output!r}, expected the name of a file")
     if Path(output).exists() and not is_forced:
         raise ConfigError(f"found a file {output} already; choose another --output, or add --force")
 
 
-def refuse_the_data(output: str | None, data: str) -> None:
-    """Raise before any work where the output is the file that is read."""
-    if output and Path(output).resolve() == Path(data).resolve():
-        raise ConfigError(f"--output: {output!r} is the file with the data, which stays; choose another name")
+def refuse_the_data(output: str | None, data: str | None, *, what: str = "the file with the data") -> None:
+    """Raise before any work where the output is a file that is read."""
+    if output and data and Path(output).resolve() == Path(data).resolve():
+        raise ConfigError(f"--output: {output!r} is {what}, which stays; choose another name")
 
 
 def print_rows(*parts: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import torch
 from ttm_sk.checkpoints.architectures import AnyConfig
 from ttm_sk.checkpoints.open import load_checkpoint
 from ttm_sk.checkpoints.store import Checkpoint, save_checkpoint
-from ttm_sk.cli.output import TABLE_ENDINGS, is_first_process, refuse_to_replace
+from ttm_sk.cli.output import TABLE_ENDINGS, is_first_process, refuse_the_data, refuse_to_replace
 from ttm_sk.data.corpora import Corpus, read_corpus
 from ttm_sk.data.held_out import held_out_match
 from ttm_sk.data.tables import read_all_series
@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     refuse_to_replace(arguments.output, is_forced=arguments.force)
+    refuse_the_data(arguments.output, arguments.state_file, what="the state file")
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return _train(arguments)
     torch.distributed.init_process_group("gloo")

@@ -114,7 +114,7 @@ def _objects(text: str, path: Path) -> list[Mapping[str, Any]]:
     if text.lstrip().startswith("["):
         parts = [(1, text)]
     else:
-        parts = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+        parts = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     found: list[Mapping[str, Any]] = []
     for number, part in parts:
         try:

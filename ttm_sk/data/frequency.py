@@ -6,13 +6,14 @@ import re
 
 from ttm_sk.errors import DataError
 
-__all__ = ["RESOLUTION_TOKENS", "UNKNOWN_RESOLUTION", "grid_frequency", "resolution_token"]
+__all__ = ["MONTHS", "RESOLUTION_TOKENS", "UNKNOWN_RESOLUTION", "grid_frequency", "resolution_token"]
 
 SECONDS = {"s": 1, "min": 60, "t": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 UNKNOWN_RESOLUTION = 0  # "out of vocabulary": what training shows for every other pace
 # Seconds of a step -> token, as in the preprocessor of IBM's granite-tsfm (its DEFAULT_FREQUENCY_MAPPING).
 RESOLUTION_TOKENS = {60: 1, 120: 2, 300: 3, 600: 4, 900: 5, 1_800: 6, 3_600: 7, 86_400: 8, 604_800: 9}
-ALIAS = re.compile(r"(?P<count>\d*)(?P<unit>[a-z]+)(-[a-z]+)?", re.IGNORECASE)
+ALIAS = re.compile(r"(?P<count>\d*)(?P<unit>[a-z]+)(?P<anchor>-[a-z]+)?", re.IGNORECASE)
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # Units of pandas, in capitals -> the unit of time stamps at the beginning of each step.
 STAMP_UNITS = {
     **dict.fromkeys(("S", "SEC"), "s"),
@@ -79,6 +80,8 @@ def grid_frequency(frequency: str) -> str:
     --------
     >>> [grid_frequency(name) for name in ("H", "15T", "M", "Q-DEC", "W-SUN", "half_hourly", "4_seconds", "B")]
     ['h', '15min', 'MS', 'QS', '7D', '30min', '4s', 'B']
+    >>> [grid_frequency(name) for name in ("A-JUN", "YS-JUL", "Q-NOV", "QS-DEC", "10ms")]
+    ['YS-JUL', 'YS-JUL', 'QS-MAR', 'QS-MAR', '10ms']
     """
     name = frequency.strip()
     words = WORDS.fullmatch(name.lower())
@@ -88,8 +91,23 @@ def grid_frequency(frequency: str) -> str:
     else:
         found = ALIAS.fullmatch(name)
         count, unit = int(found["count"] or 1) if found else 1, STAMP_UNITS.get(found["unit"].upper() if found else "")
+        if found and found["unit"] == "ms":  # MS is the start of a month
+            unit = "ms"
+        if found and unit in ("QS", "YS") and found["anchor"]:
+            unit += _first_month(
+                found["anchor"][1:].upper(), by_quarter=unit == "QS", is_end=found["unit"][-1:] not in "sS"
+            )
     if unit is None:
         raise DataError(f"found the frequency {frequency!r}; expected one such as D, h, 30min, M, Q, W-SUN, or hourly")
     if unit == "W":
         return f"{7 * count}D"
     return f"{count if count > 1 else ''}{unit}"
+
+
+def _first_month(anchor: str, *, by_quarter: bool, is_end: bool) -> str:
+    """The month in which a year (or the first quarter of one) begins, as pandas writes it behind QS and YS."""
+    if anchor not in MONTHS:
+        raise DataError(f"found the month {anchor!r} in a frequency; expected one of {', '.join(MONTHS)}")
+    first = (MONTHS.index(anchor) + is_end) % 12
+    first = first % 3 if by_quarter else first
+    return f"-{MONTHS[first]}" if first else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ttm_sk.data.frequency import grid_frequency
+from ttm_sk.data.frequency import MONTHS, grid_frequency
 from ttm_sk.data.stamps import regular_panel, to_stamps
 from ttm_sk.data.stored_series import StoredSeries, StoredSet
 from ttm_sk.errors import DataError
@@ -55,6 +55,8 @@ def to_panel(stored: StoredSet, *, freq: str | None = None) -> pd.DataFrame:
     asked = freq or stored.frequency
     grid = None if asked is None or not is_dated.pop() else grid_frequency(asked)
     frames = [_frame(one, grid, stored.where) for one in stored.series]
+    if len({getattr(frame.index, "tz", None) for frame in frames}) > 1:
+        raise DataError(f"{stored.where}: some series have a time zone and others none; expected one for all, or none")
     keys = pd.Series(np.repeat(names, [len(frame) for frame in frames]))
     is_listed = any(one.stamps is not None for one in stored.series)
     return regular_panel(pd.concat(frames), keys, freq=freq if is_listed else grid).rename_axis(["id", "time"])
@@ -76,15 +78,23 @@ def _stamps(one: StoredSeries, grid: str | None, where: str) -> pd.Index:
     first = _first(one, where)
     if grid is None:
         raise DataError(f"{where}: found a start, {one.start}, but no frequency; give it, for example freq='D'")
-    unit = grid.lstrip("0123456789")
     try:
-        first = first.to_period(CALENDAR[unit]).to_timestamp() if unit in CALENDAR else first
+        first = _begin_of_period(first, grid.lstrip("0123456789"))
         return pd.date_range(first, periods=n_steps, freq=grid)
     except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
         raise DataError(
             f"{where}: {n_steps} steps of {grid} from {one.start} leave the years 1678 to 2261; expected a start and a"
             " frequency within: correct them"
         ) from error
+
+
+def _begin_of_period(first: pd.Timestamp, unit: str) -> pd.Timestamp:
+    """Where the month, quarter or year begins that the stamp lies in; the stamp itself for other units."""
+    kind, _, month = unit.partition("-")
+    if kind not in CALENDAR:
+        return first
+    end = f"-{MONTHS[MONTHS.index(month) - 1]}" if month else ""
+    return first.tz_localize(None).to_period(CALENDAR[kind] + end).to_timestamp().tz_localize(first.tz)
 
 
 def _first(one: StoredSeries, where: str) -> pd.Timestamp:
@@ -94,4 +104,4 @@ def _first(one: StoredSeries, where: str) -> pd.Timestamp:
         raise DataError(f"{where}: found the start {one.start!r}; expected a date such as 2024-01-31") from error
     if first is pd.NaT:
         raise DataError(f"{where}: found the start {one.start!r}, which is none; expected a date such as 2024-01-31")
-    return first
+    return first if first.tz is None else first.tz_convert("UTC")

@@ -17,7 +17,8 @@ from ttm_sk.errors import DataError
 
 __all__ = ["holds_dates", "is_dated", "regular_panel", "regular_series", "to_stamps"]
 
-MONTH_FORMATS = ("%b %Y", "%B %Y", "%Y %b", "%b-%Y", "%b-%y")
+TEXT_FORMATS = ("%b %Y", "%B %Y", "%Y %b", "%b-%Y", "%b-%y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y")
+NUMBER_FORMATS = {6: "%Y%m", 8: "%Y%m%d"}  # by the number of digits
 OFFSET_FROM_UTC = re.compile(r"\d\d:\d\d\S* ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?)$")
 QUARTER = re.compile(r"\s*\d{4}[- ]?Q[1-4]\s*")
 YEAR_FIRST = re.compile(r"\s*\d{4}[-/.]?\d\d?(?:\D|\d\d|$)")
@@ -49,7 +50,7 @@ def holds_dates(column: pd.Series) -> bool:
 
 
 def to_stamps(column: pd.Series) -> pd.Index:
-    """The column as dates (those with an offset from UTC in UTC), or as integers.
+    """The column as dates (those with an offset from UTC in UTC), or as integers; 202401 and 20240131 are dates.
 
     Raises
     ------
@@ -69,12 +70,30 @@ def to_stamps(column: pd.Series) -> pd.Index:
     if is_dated(column):
         return pd.DatetimeIndex(column)
     if not pd.api.types.is_numeric_dtype(column):
-        return _dates(column.astype(str))
+        try:
+            return _dates(column.astype(str))
+        except ValueError as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f"column {column.name!r} holds dates of several kinds ({error}); write all alike"
+            ) from error
     broken = (column % 1 != 0).to_numpy()
     if broken.any():
         found = column.iloc[int(np.argmax(broken))]
         raise DataError(f"{_cell(column, broken)}: found {found}, expected dates such as 2024-01-31, or whole numbers")
-    return pd.Index(column.astype(np.int64))
+    return _dates_in_digits(column) if len(column) > 1 else pd.Index(column.astype(np.int64))
+
+
+def _dates_in_digits(column: pd.Series) -> pd.Index:
+    """Whole numbers as dates where all are such as 202401 or 20240131; else as they are."""
+    numbers = column.astype(np.int64)
+    size = len(str(numbers.iloc[0]))
+    if size in NUMBER_FORMATS and numbers.between(1900 * 10 ** (size - 4), 2101 * 10 ** (size - 4)).all():
+        dates = pd.to_datetime(numbers.astype(str), format=NUMBER_FORMATS[size], errors="coerce")
+        if dates.notna().all():
+            return pd.DatetimeIndex(dates)
+    return pd.Index(numbers)
 
 
 def regular_series(values: pd.DataFrame, *, freq: str | None, where: str, hint: str = "") -> pd.DataFrame:
@@ -175,6 +194,7 @@ def _dates(text: pd.Series) -> pd.DatetimeIndex:
 
 def _readings(text: pd.Series) -> list[pd.Series]:
     """The dates under each format that any of the first values has; what does not fit is NaT."""
+    text = text.str.strip()
     sample = text.head(SAMPLE)
     is_utc = bool(sample.str.contains(OFFSET_FROM_UTC, regex=True).any())
     with warnings.catch_warnings():
@@ -194,7 +214,7 @@ def _formats(sample: pd.Series) -> list[str]:
         return [form for form in dict.fromkeys(["ISO8601", *guessed]) if form]
     orders = (False, True)
     guessed = [guess_datetime_format(value, dayfirst=order) for value in sample.unique()[:20] for order in orders]
-    return [form for form in dict.fromkeys([*guessed, *MONTH_FORMATS]) if form]
+    return [form for form in dict.fromkeys([*guessed, *TEXT_FORMATS]) if form]
 
 
 def _check_order(stamps: pd.Index, *, where: str, hint: str) -> None:
@@ -235,9 +255,11 @@ def _shown_grid(stamps: pd.DatetimeIndex, *, where: str) -> pd.DatetimeIndex:
         )
     freq = pd.infer_freq(stamps)
     if freq is not None:
-        return pd.date_range(stamps[0], periods=len(stamps), freq=freq)
+        grid = pd.date_range(stamps[0], periods=len(stamps), freq=freq)
+        if grid.equals(stamps):  # pandas also names calendars that the stamps only resemble
+            return grid
     usual = _usual_step(stamps)
-    odd = int(np.argmax((stamps[:-1] + usual) != stamps[1:])) + 1
+    odd = min(int(np.argmax((stamps[:-1] + usual) != stamps[1:])) + 1, len(stamps) - 1)
     raise DataError(
         f"{where}: the time stamps are irregular ({stamps[odd - 1]} is followed by {stamps[odd]} in row {odd + 1}, the"
         f" usual step is {usual.freqstr}); give the frequency (--freq {usual.freqstr}) and missing rows become NaN"

@@ -11,7 +11,9 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,8 @@ UNREADABLE_ARCHIVE = (
 )
 DATA = "data"  # the array of a PEMS archive
 JSON = re.compile(r"""\s*(\{\s*("|\}|$)|\[\s*([\[{"\]]|-?\d|$))""")  # how it begins; a column may be called [time]
+LEADING_ZERO = re.compile(r"(?:^|[,;\t|\"])\s*0\d+\s*(?=[,;\t|\"]|$)")
+SEPARATOR_LINE = re.compile(r"sep=(?P<separator>.)", re.IGNORECASE)
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "year")
 
 
@@ -249,18 +253,27 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
     try:
         with (gzip.open if is_gzip else open)(path, "rt", encoding="utf-8-sig") as file:
-            header = next((line for line in file if line.strip()), "")
+            header, row = (next((line for line in file if line.strip()), "") for _ in range(2))
+            told = SEPARATOR_LINE.fullmatch(header.strip())  # Excel's own first line
+            header = row if told else header
+            has_names = _has_leading_zeros(file, [header, row])
         if JSON.match(header):
             raise DataError(f"{path} holds JSON: {header.strip()[:40]!r}; convert it to a CSV or parquet file")
-        frame = pd.read_csv(
+        separator = told["separator"] if told else _separator(header, row)
+        read = partial(
+            pd.read_csv,
             path,
-            sep=_separator(header),
+            sep=separator,
+            skiprows=1 if told else None,
             compression="gzip" if is_gzip else None,
             encoding="utf-8-sig",
             skipinitialspace=True,
             low_memory=False,
             float_precision="round_trip",  # pandas' own parser may miss the last bit
         )
+        frame = read()
+        if has_names:
+            frame = _with_names_of_digits(frame, read(dtype=str, keep_default_na=False))
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; expected a line of column names, and data below it") from error
     except UnicodeDecodeError as error:
@@ -269,6 +282,8 @@ def _read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
         ) from error
     except (OSError, EOFError, pd.errors.ParserError) as error:
         raise DataError(f"{path} is no readable CSV file ({str(error).strip()}); write it again") from error
+    nameless = [name for name in frame.columns if str(name).startswith("Unnamed: ") and frame[name].isna().all()]
+    frame = frame.drop(columns=nameless)  # of a separator at the end of every line
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(
             f"{path} has rows with more cells than the {len(frame.columns)} column names; give every column a name"
@@ -281,9 +296,27 @@ def _read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
     return frame
 
 
-def _separator(header: str) -> str:
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(SEPARATORS, key=bare.count)
+def _separator(header: str, row: str) -> str:
+    """What stands as often between the names as in the first row; a comma between digits is a decimal sign first."""
+    names, cells = (re.sub(r'"[^"]*"', "", line) for line in (header, row))
+    alike = [mark for mark in SEPARATORS if names.count(mark) and names.count(mark) == cells.count(mark)]
+    if len(alike) > 1 and "," in alike and re.search(r"\d,\d", cells):
+        alike.remove(",")
+    return max(alike or SEPARATORS, key=names.count)
+
+
+def _has_leading_zeros(file: Iterable[str], lines: list[str]) -> bool:
+    """Whether a cell of the lines, or of the rest of the file, begins with a zero and a digit."""
+    return any(LEADING_ZERO.search(line) for line in chain(lines, file))
+
+
+def _with_names_of_digits(frame: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
+    """The frame with columns such as 007 as text: to a number, two such names could become one."""
+    columns = {}
+    for name in frame.columns:
+        is_whole = pd.api.types.is_integer_dtype(frame[name].dtype)
+        columns[name] = text[name].str.strip() if is_whole and text[name].str.match(r"\s*0\d").any() else frame[name]
+    return pd.DataFrame(columns, index=frame.index)
 
 
 def _is_value(text: str) -> bool:
@@ -296,6 +329,10 @@ def flat_table(frame: pd.DataFrame) -> pd.DataFrame:
     is_plain = isinstance(frame.index, pd.RangeIndex) or (
         frame.index.name is None and pd.api.types.is_integer_dtype(frame.index)
     )
+    if (name := frame.index.name) is not None and name in frame.columns:
+        if not np.array_equal(frame.index, frame[name]):
+            raise DataError(f"found {name!r} as the index and as a column, with different values; rename one")
+        is_plain = True
     table = frame.reset_index(drop=True) if is_plain else frame.reset_index()
     table.columns = [str(name) for name in table.columns]
     if table.empty:
@@ -369,18 +406,27 @@ def _counts_rows(column: pd.Series) -> bool:
 
 
 def _is_mostly_numeric(column: pd.Series) -> bool:
-    if is_dated(column) or pd.api.types.is_bool_dtype(column):
+    if is_dated(column) or pd.api.types.is_bool_dtype(column) or _is_no_number(column):
         return False
     if pd.api.types.is_numeric_dtype(column):
         return True
     sample = column.dropna().head(SAMPLE)
+    if sample.map(lambda value: isinstance(value, (bool, np.bool_))).all():  # with gaps beside them
+        return False
     return bool(len(sample)) and pd.to_numeric(sample, errors="coerce").notna().mean() >= 0.5
+
+
+def _is_no_number(column: pd.Series) -> bool:
+    """Whether the type is one that would lose its meaning as a number: durations, and complex numbers."""
+    return pd.api.types.is_timedelta64_dtype(column) or pd.api.types.is_complex_dtype(column)
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
     """The column as float64, NaN = missing; text and infinities raise."""
     if is_dated(column):
         raise DataError(f"column {column.name!r} holds dates, expected numbers; choose another target (--target)")
+    if _is_no_number(column):
+        raise DataError(f"column {column.name!r} has the type {column.dtype}, expected real numbers; convert it")
     numbers = pd.to_numeric(column, errors="coerce")
     if (bad := (numbers.isna() & column.notna()).to_numpy()).any():
         row = int(np.argmax(bad))

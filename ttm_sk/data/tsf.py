@@ -43,7 +43,7 @@ def read_tsf(path: str | Path) -> StoredSet:
         attributes than the head names, text among the values, nothing but missing values.
     """
     path = Path(path)
-    lines = [(number, line.strip()) for number, line in enumerate(_text(path).splitlines(), start=1)]
+    lines = [(number, line.strip()) for number, line in enumerate(_text(path).split("\n"), start=1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
     first = next((i for i, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
     if first is None:
@@ -114,6 +114,8 @@ def _row(line: str, head: _Head, where: str) -> tuple[dict[str, str], np.ndarray
         numbers = np.array([np.nan if word.strip() == "?" else float(word) for word in values.split(",")])
     except ValueError as error:
         raise DataError(f"{where}: {error}; expected numbers between commas, ? where one is missing") from error
+    if np.isinf(numbers).any():
+        raise DataError(f"{where}: a value is infinite; write ? where it is missing")
     if not np.isfinite(numbers).any():
         raise DataError(f"{where}: all {len(numbers)} values are missing; leave the series out")
     return dict(zip([name for name, _ in head.attributes], (word.strip() for word in words), strict=True)), numbers

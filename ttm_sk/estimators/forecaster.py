@@ -80,7 +80,8 @@ class TTMForecaster(PanelForecaster):
     backend : {"torch", "onnx", "openvino"}, default="torch"
         What runs the model. The others take the model exported to ONNX, the bundled one as it comes and any other once
         in ``fit`` (kept in ``~/.cache/ttm_sk``; needs the extra ``onnx``), on the processor: faster, above all for few
-        series, with forecasts that differ by less than 1e-4 deviations of the series.
+        series, with forecasts that differ by less than 1e-4 deviations of the series (in one pass of the model; more
+        where forecasts are fed back).
 
     Attributes
     ----------

@@ -28,8 +28,8 @@ def shown_frequency(y: pd.DataFrame) -> Any:
         index = index[starts[longest] : stops[longest]].get_level_values(-1)
     if not isinstance(index, pd.DatetimeIndex) or len(index) < TELLING_STAMPS:
         return getattr(index, "freq", None)
-    name = pd.infer_freq(index) if index.is_monotonic_increasing else None
-    return index.freq if name is None else pd.tseries.frequencies.to_offset(name)
+    found = _inferred(index) if index.is_monotonic_increasing else None
+    return index.freq if found is None else found
 
 
 def refuse_disorder(y: Any) -> None:
@@ -235,15 +235,25 @@ def _read_frequency(stamps: pd.DatetimeIndex, *, where: str) -> Any:
             f"{where}: found {len(stamps)} time stamp(s) without a frequency, too few to tell it; set it, for example"
             " y.index.freq = 'D', or use a PeriodIndex"
         )
-    frequency = pd.infer_freq(stamps)
+    frequency = _inferred(stamps)
     if frequency is not None:
-        return pd.tseries.frequencies.to_offset(frequency)
+        return frequency
     odd = _first_irregular(stamps)
-    usual = pd.infer_freq(stamps[:odd]) if odd > TELLING_STAMPS else None
+    usual = _inferred(stamps[:odd]) if odd > TELLING_STAMPS else None
+    usual = None if usual is None else usual.freqstr
     raise DataError(
         f"{where}: the time stamps are irregular ({stamps[odd - 1]} is followed by {stamps[odd]}); bring them to one"
         f" frequency, for example y = y.asfreq({usual or 'D'!r}): missing rows may stay NaN"
     )
+
+
+def _inferred(stamps: pd.DatetimeIndex) -> Any:
+    """The offset that pandas sees in stamps and that leads from the first of them through all others, or None."""
+    name = pd.infer_freq(stamps)
+    if name is None:
+        return None
+    offset = pd.tseries.frequencies.to_offset(name)
+    return offset if pd.date_range(stamps[0], periods=len(stamps), freq=offset).equals(stamps) else None
 
 
 def _first_irregular(stamps: pd.DatetimeIndex) -> int:
@@ -251,7 +261,7 @@ def _first_irregular(stamps: pd.DatetimeIndex) -> int:
     regular, irregular = TELLING_STAMPS - 1, len(stamps)
     while irregular - regular > 1:
         middle = (regular + irregular) // 2
-        if pd.infer_freq(stamps[:middle]) is None:
+        if _inferred(stamps[:middle]) is None:
             irregular = middle
         else:
             regular = middle

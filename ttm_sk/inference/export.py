@@ -18,6 +18,7 @@ from ttm_sk.checkpoints.tensor_file import write_atomically
 from ttm_sk.errors import ConfigError
 from ttm_sk.inference.exported import FORMAT_VERSION, HEADER_KEY, KIND, ExportedRunner, open_exported
 from ttm_sk.inference.runner import Outline
+from ttm_sk.models.timer_xl_config import TimerXLConfig
 
 __all__ = ["FORMATS", "cached_export", "export_checkpoint"]
 
@@ -67,6 +68,8 @@ def export_checkpoint(checkpoint: Checkpoint, path: str | Path, *, format: str =
     """
     if format not in FORMATS:
         raise ConfigError(f"unknown format {format!r}; choose one of {', '.join(map(repr, FORMATS))}")
+    if isinstance(checkpoint.config, TimerXLConfig):
+        raise ConfigError("a Timer-XL reads as many patches as there are, which an exported file cannot; export a TTM")
     module = checkpoint.build()
     _refuse_further_inputs(module)
     program = _program(module)
