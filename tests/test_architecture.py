@@ -43,7 +43,7 @@ RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line}
 # What a training machine has. These folders import nothing else, the pandas part of data apart.
 TRAINING_MACHINE = {"layers", "models", "training", "data", "checkpoints", "scoring", "inference", "device", "errors"}
 TRAINING_PACKAGES = {"torch", "numpy", "einops", "safetensors"}
-NEEDS_PANDAS = {f"ttm_sk.data.{name}" for name in ("layouts", "panels", "sources", "stamps", "tables")}
+NEEDS_PANDAS = {f"ttm_sk.data.{name}" for name in ("csv_files", "layouts", "panels", "sources", "stamps", "tables")}
 CORE_PACKAGES = TRAINING_PACKAGES | {"pandas", "sklearn", "sktime", "skorch", "tqdm", "joblib", "scipy", "skbase"}
 
 # An optional package is imported in its own module and nowhere else; "guarded" means inside `try: ... except

@@ -5,20 +5,18 @@ Rows are counted from 1 in every message, without the line of column names.
 
 from __future__ import annotations
 
-import gzip
 import re
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
-from functools import partial
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ttm_sk.data.csv_files import read_csv
 from ttm_sk.data.stamps import SAMPLE, holds_dates, is_dated, regular_panel, regular_series, to_stamps
 from ttm_sk.errors import DataError, did_you_mean
 
@@ -34,7 +32,6 @@ __all__ = [
 ]
 
 EXAMPLES = Path(__file__).with_name("examples")
-SEPARATORS = ",;\t|"
 FOREIGN_NUMBER = re.compile(r"[-+]?\s*[^\w\s]?\s*\d[\d.,'\s]*[^\w\s]?")
 # What zipfile and numpy say of files that are cut short, scrambled, locked, or packed in a way that they do not know.
 UNREADABLE_ARCHIVE = (
@@ -51,9 +48,6 @@ UNREADABLE_ARCHIVE = (
     zlib.error,
 )
 DATA = "data"  # the array of a PEMS archive
-JSON = re.compile(r"""\s*(\{\s*("|\}|$)|\[\s*([\[{"\]]|-?\d|$))""")  # how it begins; a column may be called [time]
-LEADING_ZERO = re.compile(r"(?:^|[,;\t|\"])\s*0\d+\s*(?=[,;\t|\"]|$)")
-SEPARATOR_LINE = re.compile(r"sep=(?P<separator>.)", re.IGNORECASE)
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "year")
 
 
@@ -79,7 +73,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise DataError(f"found no file {path}; give the path of a CSV or parquet file")
     with path.open("rb") as file:
         magic = file.read(4)
-    frame = _read_parquet(path) if magic == b"PAR1" else _read_csv(path, is_gzip=magic.startswith(b"\x1f\x8b"))
+    frame = _read_parquet(path) if magic == b"PAR1" else read_csv(path, is_gzip=magic.startswith(b"\x1f\x8b"))
     if frame.empty:
         raise DataError(f"{path} is empty: found {len(frame)} rows and {len(frame.columns)} columns; expected data")
     return frame
@@ -248,80 +242,6 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no readable parquet file ({error}); write it again") from error
-
-
-def _read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
-    try:
-        with (gzip.open if is_gzip else open)(path, "rt", encoding="utf-8-sig") as file:
-            header, row = (next((line for line in file if line.strip()), "") for _ in range(2))
-            told = SEPARATOR_LINE.fullmatch(header.strip())  # Excel's own first line
-            header = row if told else header
-            has_names = _has_leading_zeros(file, [header, row])
-        if JSON.match(header):
-            raise DataError(f"{path} holds JSON: {header.strip()[:40]!r}; convert it to a CSV or parquet file")
-        separator = told["separator"] if told else _separator(header, row)
-        read = partial(
-            pd.read_csv,
-            path,
-            sep=separator,
-            skiprows=1 if told else None,
-            compression="gzip" if is_gzip else None,
-            encoding="utf-8-sig",
-            skipinitialspace=True,
-            low_memory=False,
-            float_precision="round_trip",  # pandas' own parser may miss the last bit
-        )
-        frame = read()
-        if has_names:
-            frame = _with_names_of_digits(frame, read(dtype=str, keep_default_na=False))
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path} is empty; expected a line of column names, and data below it") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is no UTF-8 text ({error.reason} at byte {error.start}); save it as CSV in UTF-8, or as parquet"
-        ) from error
-    except (OSError, EOFError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} is no readable CSV file ({str(error).strip()}); write it again") from error
-    nameless = [name for name in frame.columns if str(name).startswith("Unnamed: ") and frame[name].isna().all()]
-    frame = frame.drop(columns=nameless)  # of a separator at the end of every line
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise DataError(
-            f"{path} has rows with more cells than the {len(frame.columns)} column names; give every column a name"
-        )
-    if all(_is_value(name) for name in frame.columns):
-        raise DataError(
-            f"{path} has no line of column names: the first line is {header.strip()!r}; write one above it, for example"
-            " time,value"
-        )
-    return frame
-
-
-def _separator(header: str, row: str) -> str:
-    """What stands as often between the names as in the first row; a comma between digits is a decimal sign first."""
-    names, cells = (re.sub(r'"[^"]*"', "", line) for line in (header, row))
-    alike = [mark for mark in SEPARATORS if names.count(mark) and names.count(mark) == cells.count(mark)]
-    if len(alike) > 1 and "," in alike and re.search(r"\d,\d", cells):
-        alike.remove(",")
-    return max(alike or SEPARATORS, key=names.count)
-
-
-def _has_leading_zeros(file: Iterable[str], lines: list[str]) -> bool:
-    """Whether a cell of the lines, or of the rest of the file, begins with a zero and a digit."""
-    return any(LEADING_ZERO.search(line) for line in chain(lines, file))
-
-
-def _with_names_of_digits(frame: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
-    """The frame with columns such as 007 as text: to a number, two such names could become one."""
-    columns = {}
-    for name in frame.columns:
-        is_whole = pd.api.types.is_integer_dtype(frame[name].dtype)
-        columns[name] = text[name].str.strip() if is_whole and text[name].str.match(r"\s*0\d").any() else frame[name]
-    return pd.DataFrame(columns, index=frame.index)
-
-
-def _is_value(text: str) -> bool:
-    """Whether a column's name is a number or a date."""
-    return bool(re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?|\d{4}-\d\d.*", str(text), flags=re.IGNORECASE))
 
 
 def flat_table(frame: pd.DataFrame) -> pd.DataFrame:
