@@ -83,3 +83,13 @@ def test_when_forecasts_lie_apart_then_the_pool_spans_both():
     assert low < 1
     assert 1 < middle < 99
     assert high > 99
+
+
+@given(seeds)
+def test_when_quantiles_hardly_move_then_neither_does_their_pool(seed):
+    rng = np.random.default_rng(seed)
+    levels = (0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)  # which stand for unequal shares
+    quantiles = np.sort(rng.normal(size=(1, 5, 1, 4, len(levels))), axis=-1)
+    quantiles[:, 1] = quantiles[:, 0]  # values that tie
+    moved = quantiles + 1e-9 * rng.uniform(-1, 1, quantiles.shape)
+    assert np.abs(pool(moved, levels=levels) - pool(quantiles, levels=levels)).max() < 2e-9

@@ -50,8 +50,8 @@ def forecast(
     backend
         ``"torch"``, ``"onnx"`` or ``"openvino"``; ``"auto"``: torch where it is installed and ``model_path`` is no
         ``.onnx`` file, else ONNX Runtime. All give the same but for rounding: differences below 1e-4 deviations in one
-        pass of the model. Beyond its horizon forecasts are fed back, where rounding can grow, with ``effort="fast"`` to
-        a third of a deviation.
+        pass of the model. Beyond its horizon forecasts are fed back, where rounding can grow: to a tenth of a deviation
+        and more where nothing holds a series for a thousand steps.
     context_length
         Newest steps to use; None uses all that the model can see.
     resolution
