@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from strategies import few
+from strategies import few, seeds
 
 from ttm_sk.errors import ConfigError
 from ttm_sk.inference.quantiles import at_levels, pool
