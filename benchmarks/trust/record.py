@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,20 @@ def _cpu_model() -> str:
     return found or platform.processor() or platform.machine()
 
 
+def _commit_here() -> str:
+    """The commit of these scripts, from which an installed package was built; empty without git."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def write(noun: str, values: dict[str, Any], *, folder: Path = RESULTS) -> Path:
     """Keep what was measured under the noun's name."""
     about = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": source_commit(),
+        "commit": source_commit() or _commit_here(),
         "machine": machine(),
         "version": __version__,
         "python": platform.python_version(),

@@ -440,3 +440,15 @@ def test_when_offsets_are_mixed_and_padded_then_it_is_said_in_words():
     times = ["2024-01-01T00:00:00+01:00 ", "2024-01-02T00:00:00"]
     with pytest.raises(DataError):
         to_series(pd.DataFrame({"time": times, "v": [1.0, 2.0]}))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_when_lines_end_in_any_way_then_the_table_is_the_same(tmp_path, end):
+    (tmp_path / "x.csv").write_bytes(end.join(["day,sales", "2024-01-01,3", "2024-01-02,4", ""]).encode())
+    assert read_table(tmp_path / "x.csv")["sales"].tolist() == [3, 4]
+
+
+def test_when_lines_are_scrambled_then_memory_does_not_fill(tmp_path):
+    (tmp_path / "x.csv").write_bytes(b"id,day\x0csala0\n1,20\r\r\r\r\r\r\r\r 1 10PAR1,20,0\n00,2\n")
+    with pytest.raises(DataError, match="no readable CSV file"):
+        read_table(tmp_path / "x.csv")

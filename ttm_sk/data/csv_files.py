@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 from collections.abc import Iterable
-from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any, TextIO
 
 import pandas as pd
 
 from ttm_sk.errors import DataError
 
-__all__ = ["read_csv"]
+__all__ = ["open_text", "read_csv"]
 
 SEPARATORS = ",;\t|"
 JSON = re.compile(r"""\s*(\{\s*("|\}|$)|\[\s*([\[{"\]]|-?\d|$))""")  # how it begins; a column may be called [time]
@@ -30,7 +31,7 @@ def read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
         If the file is empty, damaged, not UTF-8, JSON, or has no line of column names.
     """
     try:
-        with (gzip.open if is_gzip else open)(path, "rt", encoding="utf-8-sig") as file:
+        with open_text(path, is_gzip=is_gzip) as file:
             header, row = (next((line for line in file if line.strip()), "") for _ in range(2))
             told = SEPARATOR_LINE.fullmatch(header.strip())  # Excel's own first line
             header = row if told else header
@@ -38,20 +39,12 @@ def read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
         if JSON.match(header):
             raise DataError(f"{path} holds JSON: {header.strip()[:40]!r}; convert it to a CSV or parquet file")
         separator = told["separator"] if told else _separator(header, row)
-        read = partial(
-            pd.read_csv,
-            path,
-            sep=separator,
-            skiprows=1 if told else None,
-            compression="gzip" if is_gzip else None,
-            encoding="utf-8-sig",
-            skipinitialspace=True,
-            low_memory=False,
-            float_precision="round_trip",  # pandas' own parser may miss the last bit
-        )
-        frame = read()
+        options: dict[str, Any] = {"sep": separator, "skiprows": 1 if told else None}
+        with open_text(path, is_gzip=is_gzip) as file:
+            frame = _parse(file, **options)
         if has_names:
-            frame = _with_names_of_digits(frame, read(dtype=str, keep_default_na=False))
+            with open_text(path, is_gzip=is_gzip) as file:
+                frame = _with_names_of_digits(frame, _parse(file, **options, dtype=str, keep_default_na=False))
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; expected a line of column names, and data below it") from error
     except UnicodeDecodeError as error:
@@ -72,6 +65,18 @@ def read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
             " time,value"
         )
     return frame
+
+
+def open_text(path: Path, *, is_gzip: bool = False) -> TextIO:
+    """The file as text whose lines end alike: at a run of carriage returns pandas' own parser fills the memory."""
+    if is_gzip:
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
+
+
+def _parse(file: TextIO, **options: Any) -> pd.DataFrame:
+    # pandas' own way to read a number may miss the last bit
+    return pd.read_csv(file, skipinitialspace=True, low_memory=False, float_precision="round_trip", **options)
 
 
 def _separator(header: str, row: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ttm_sk.data.csv_files import read_csv
+from ttm_sk.data.csv_files import open_text, read_csv
 from ttm_sk.data.stamps import SAMPLE, holds_dates, is_dated, regular_panel, regular_series, to_stamps
 from ttm_sk.errors import DataError, did_you_mean
 
@@ -97,7 +97,8 @@ def read_benchmark_table(path: str | Path) -> pd.DataFrame:
     if path.suffix != ".txt" or not path.is_file():
         return read_table(path)
     try:
-        frame = pd.read_csv(path, header=None)
+        with open_text(path) as file:
+            frame = pd.read_csv(file, header=None)
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
         raise DataError(f"{path} is no table of numbers between commas ({error}); write a row a step") from error
     if not all(pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns):
