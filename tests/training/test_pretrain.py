@@ -10,12 +10,14 @@ import torch
 from strategies import small_config
 
 from ttm_sk.checkpoints.store import Checkpoint
+from ttm_sk.checkpoints.tensor_file import read_tensors, write_tensors
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain, validation_loss
+from ttm_sk.training.run_state import NEWER_NAMES
 
 SETTINGS = PretrainSettings(n_windows=48, batch_size=16, seed=3)
 
@@ -180,6 +182,16 @@ def test_when_the_data_or_the_loop_are_others_then_a_saved_run_is_not_continued(
         run(corpus=other, loop=loop)
     with pytest.raises(CheckpointError, match="its weight_decay is 0.01, here it is 0.5"):
         run(corpus=some_corpus(), loop=replace(loop, weight_decay=0.5))
+
+
+def test_when_a_saved_run_is_older_than_what_it_is_compared_by_then_it_goes_on(tmp_path):
+    path = tmp_path / "run.state"
+    loop = LoopSettings(state_file=path)
+    first = run(corpus=some_corpus(), loop=loop)
+    tensors, header = read_tensors(path)
+    header["identity"] = {name: value for name, value in header["identity"].items() if name not in NEWER_NAMES}
+    write_tensors(path, tensors, {name: value for name, value in header.items() if not name.endswith("sha256")})
+    assert run(corpus=some_corpus(), loop=loop).hash == first.hash
 
 
 @pytest.mark.parametrize("share", [-0.5, 3.0, float("nan")])

@@ -18,6 +18,7 @@ __all__ = ["RunState", "load_run_state", "save_run_state"]
 
 HISTORY_EVERY = 50
 KIND = "training run"
+NEWER_NAMES = {"series", "weight_decay", "betas", "clip", "average", "is_bfloat16", "faster"}
 
 
 @dataclass
@@ -121,7 +122,8 @@ def load_run_state(
 
 
 def _refuse_another_run(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for name in sorted({*stored, *wanted}):
+    unknown = NEWER_NAMES - stored.keys()  # to a file that is older
+    for name in sorted({*stored, *wanted} - unknown):
         if stored.get(name) != wanted.get(name):
             raise CheckpointError(
                 f"{path} holds another run: its {name} is {_brief(stored.get(name))}, here it is"
