@@ -48,3 +48,9 @@ def test_when_rows_are_augmented_then_past_and_future_are():
 def test_when_stages_do_not_ascend_to_the_end_then_it_raises(stages):
     with pytest.raises(ConfigError, match="must ascend to the share 1"):
         sampler(stages=stages)
+
+
+@pytest.mark.parametrize("changes", [{"stages": ((1.0, 5.0),)}, {"stages": ((1.0, 0.0),)}, {"unit": 512}])
+def test_when_a_stage_is_no_part_of_the_longest_past_then_it_is_refused(changes):
+    with pytest.raises(ConfigError, match="must be parts of the longest past"):
+        CurriculumSampler(WindowSampler(64, 8, synthetic_share=1.0), n_steps=10, **changes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import few, seeds
 
 from ttm_sk.data.corpora import MISSING, Corpus, CorpusGroup
+from ttm_sk.data.device_sampling import DeviceWindowSampler
 from ttm_sk.data.sampling import WindowSampler
 from ttm_sk.data.windows import Batch, batch_from_arrays
 from ttm_sk.errors import ConfigError
@@ -170,3 +173,10 @@ def test_when_the_synthetic_share_is_no_share_then_it_raises(share):
 def test_when_there_is_room_for_real_windows_but_no_corpus_then_it_raises():
     with pytest.raises(ConfigError, match="there is no corpus"):
         WindowSampler(context_length=8, horizon=2)
+
+
+@pytest.mark.parametrize("shares", [{"gap_share": -3.0}, {"full_share": 7.0}, {"coarse_share": float("nan")}])
+@pytest.mark.parametrize("kind", [WindowSampler, partial(DeviceWindowSampler, device=torch.device("cpu"))])
+def test_when_a_share_is_none_then_it_is_refused(kind, shares):
+    with pytest.raises(ConfigError, match="must be a share from 0 to 1"):
+        kind(64, 8, corpus=None, synthetic_share=1.0, **shares)

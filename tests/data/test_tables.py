@@ -452,3 +452,8 @@ def test_when_lines_are_scrambled_then_memory_does_not_fill(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"id,day\x0csala0\n1,20\r\r\r\r\r\r\r\r 1 10PAR1,20,0\n00,2\n")
     with pytest.raises(DataError, match="no readable CSV file"):
         read_table(tmp_path / "x.csv")
+
+
+def test_when_a_name_holds_a_line_break_then_it_becomes_a_space(tmp_path):
+    (tmp_path / "x.csv").write_text('day,"Sales\n(EUR)"\n2024-01-01,3\n')
+    assert read_table(tmp_path / "x.csv").columns.tolist() == ["day", "Sales (EUR)"]

@@ -273,3 +273,28 @@ def test_when_a_window_is_drawn_then_history_forecast_band_and_truth_are_there()
     assert {"history", "forecast", "80 % band"} <= set(labels)
     with pytest.raises(DataError, match="found no channel 'oil'; expected one of HUFL, OT"):
         model.plot(windows(), channel="oil")
+
+
+def gapped(tmp_path, *, n_columns: int = 1) -> str:
+    """A wave of which 41 of the last steps before the newest window are missing."""
+    table = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=300, freq="h")})
+    for i in range(n_columns):
+        table[f"c{i}"] = np.sin(np.arange(300) / 4 + i)
+        table.loc[230:270, f"c{i}"] = np.nan
+    table.to_csv(tmp_path / f"{n_columns}.csv", index=False)
+    return str(tmp_path / f"{n_columns}.csv")
+
+
+def test_when_the_model_looks_less_far_back_than_windows_do_then_blank_ones_are_left_out(tmp_path):
+    model = TinyTimeMixerModel({"context_len": 20, "horizon_len": 24})
+    looked = windows(path=gapped(tmp_path), context_len=48, stride=1)
+    _, trues, preds, histories = model.evaluate(looked)
+    assert 0 < len(histories) == len(trues) == len(preds) < len(looked)
+    assert np.isfinite(preds).all()
+
+
+def test_when_other_channels_are_to_validate_on_then_it_is_refused(tmp_path):
+    model = TinyTimeMixerModel(LENGTHS)
+    one, two = (windows("train", path=gapped(tmp_path, n_columns=n), context_len=48, stride=1) for n in (1, 2))
+    with pytest.raises(DataError, match="found 2 channels to validate on, 1 to learn from"):
+        model.finetune(one, two, is_quiet=True)

@@ -19,6 +19,7 @@ __all__ = ["open_text", "read_csv"]
 SEPARATORS = ",;\t|"
 JSON = re.compile(r"""\s*(\{\s*("|\}|$)|\[\s*([\[{"\]]|-?\d|$))""")  # how it begins; a column may be called [time]
 LEADING_ZERO = re.compile(r"(?:^|[,;\t|\"])\s*0\d+\s*(?=[,;\t|\"]|$)")
+LINE_BREAK = re.compile(r"\s*[\r\n]+\s*")  # within a name, where no command or form can give it
 SEPARATOR_LINE = re.compile(r"sep=(?P<separator>.)", re.IGNORECASE)
 
 
@@ -53,6 +54,7 @@ def read_csv(path: Path, *, is_gzip: bool) -> pd.DataFrame:
         ) from error
     except (OSError, EOFError, pd.errors.ParserError) as error:
         raise DataError(f"{path} is no readable CSV file ({str(error).strip()}); write it again") from error
+    frame.columns = [LINE_BREAK.sub(" ", name) if isinstance(name, str) else name for name in frame.columns]
     nameless = [name for name in frame.columns if str(name).startswith("Unnamed: ") and frame[name].isna().all()]
     frame = frame.drop(columns=nameless)  # of a separator at the end of every line
     if not isinstance(frame.index, pd.RangeIndex):

@@ -48,6 +48,11 @@ class CurriculumSampler:
         shares = [share for share, _ in self.stages]
         if not shares or shares != sorted(shares) or shares[-1] != 1 or self.n_steps < 1:
             raise ConfigError(f"stages={self.stages} must ascend to the share 1, over at least one step")
+        if not all(0 < part <= 1 for _, part in self.stages) or not 1 <= self.unit <= self.sampler.context_length:
+            raise ConfigError(
+                f"stages={self.stages} and unit={self.unit} must be parts of the longest past,"
+                f" {self.sampler.context_length} steps"
+            )
 
     def context_length_at(self, step: int) -> int:
         """Steps of the past in the batch of a step."""

@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from ttm_sk.data.corpora import MISSING, Corpus
-from ttm_sk.data.sampling import SHORTEST_CONTEXT, check_synthetic_share
+from ttm_sk.data.sampling import SHORTEST_CONTEXT, check_shares, check_synthetic_share
 from ttm_sk.data.synthetic import draw
 from ttm_sk.data.windows import Batch
 
@@ -63,6 +63,7 @@ class DeviceWindowSampler:
 
     def __post_init__(self) -> None:
         check_synthetic_share(self.synthetic_share, self.corpus)
+        check_shares(full_share=self.full_share, gap_share=self.gap_share, coarse_share=self.coarse_share)
 
     @cached_property
     def _series(self) -> dict[str, Tensor]:

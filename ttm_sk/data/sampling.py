@@ -63,6 +63,7 @@ class WindowSampler:
 
     def __post_init__(self) -> None:
         check_synthetic_share(self.synthetic_share, self.corpus)
+        check_shares(full_share=self.full_share, gap_share=self.gap_share, coarse_share=self.coarse_share)
 
     def batch(self, index: int, size: int, *, rank: int = 0) -> Batch:
         """The ``index``-th batch of ``size`` windows for process ``rank``, on the CPU."""
@@ -125,6 +126,13 @@ class WindowSampler:
         keep = np.exp(rng.uniform(np.log(shortest), np.log(self.context_length), len(rows))).astype(int)
         for i in np.flatnonzero(is_cut):
             rows[i, : self.context_length - keep[i]] = np.nan
+
+
+def check_shares(**shares: float) -> None:
+    """Raise ``ConfigError`` for one outside [0, 1]."""
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name}={value} must be a share from 0 to 1")
 
 
 def check_synthetic_share(share: float, corpus: Corpus | None) -> None:

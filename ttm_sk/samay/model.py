@@ -211,6 +211,11 @@ class TinyTimeMixerModel(nn.Module):
         _check_dataset(dataset)
         if val_dataset is not None:
             _check_dataset(val_dataset)
+            if val_dataset.n_channels != dataset.n_channels:
+                raise DataError(
+                    f"found {val_dataset.n_channels} channels to validate on, {dataset.n_channels} to learn from; give"
+                    " the same columns"
+                )
         for name, value in {"epochs": epochs, "batch_size": 1 if batch_size is None else batch_size}.items():
             if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ConfigError(f"found {name}={value!r}; expected a whole number of at least 1")
@@ -273,7 +278,8 @@ class TinyTimeMixerModel(nn.Module):
         -------
         avg_loss, trues, preds, histories
             The mean squared error (NaN among the truths does not count), and float64 arrays ``(window, channel,
-            step)``: ``horizon_len`` steps of truths and of forecasts (medians), ``context_len`` of histories.
+            step)``: ``horizon_len`` steps of truths and of forecasts (medians), ``context_len`` of histories. Windows
+            without a value among the newest steps that the model sees are left out.
         dict
             With ``metric_only``: mse, mae, mase, mape (per cent), rmse, nrmse, smape, nd and, of a model with
             quantiles, msis.
@@ -285,6 +291,8 @@ class TinyTimeMixerModel(nn.Module):
         """
         _check_dataset(dataset)
         histories, trues = dataset.arrays()
+        is_seen = np.isfinite(histories[..., -self.context_len :]).any(axis=-1).all(axis=-1)
+        histories, trues = histories[is_seen], trues[is_seen]  # the dataset looks further back than the model may
         has_interval = metric_only and len(self.architecture.levels) > 0
         levels = (0.5, *INTERVAL) if has_interval else (0.5,)
         quantiles = self._forecast(dataset, histories, levels, effort=effort)

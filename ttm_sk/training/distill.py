@@ -51,7 +51,7 @@ class DistillSettings(PatchLearning):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.noise < 0 or self.variance_weight < 0 or self.n_rollout < 1:
+        if not (0 <= self.noise < float("inf") and self.variance_weight >= 0 and self.n_rollout >= 1):
             raise ConfigError(
                 f"found noise={self.noise}, variance_weight={self.variance_weight}, n_rollout={self.n_rollout};"
                 " expected at least 0, 0 and 1"
