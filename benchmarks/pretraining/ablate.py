@@ -1,9 +1,10 @@
 """What each choice of the bundled architecture and its training buys: short runs from random weights, one undone.
 
 ``python benchmarks/pretraining/ablate.py train CORPUS --out OUT`` trains every variant with several seeds, as many at a
-time as ``--processes`` says, and writes a checkpoint and a line of ``runs.csv`` for each. CORPUS is a corpus folder or
-what ``on_gpu.py pack`` made of one. ``python benchmarks/pretraining/ablate.py measure OUT --storage STORAGE`` scores
-the checkpoints on GIFT-Eval's tasks in STORAGE, one pass each, and writes ``ablations.csv`` beside this script;
+time as ``--processes`` says, and writes a checkpoint and a line of ``runs.csv`` for each; ``--variants`` and
+``--first-seed`` choose among them. CORPUS is a corpus folder or what ``on_gpu.py pack`` made of one.
+``python benchmarks/pretraining/ablate.py measure OUT --storage STORAGE`` scores the checkpoints on GIFT-Eval's tasks
+in STORAGE, one pass each, and puts them into ``ablations.csv`` beside this script, where runs of elsewhere stay;
 ``python benchmarks/pretraining/ablate.py page`` makes the table of ``docs/ablations.md`` of it.
 """
 
@@ -72,9 +73,13 @@ def main() -> None:
     command.add_argument("--batch", type=int, default=1024)
     command.add_argument("--peak", type=float, default=2e-3)
     command.add_argument("--seeds", type=int, default=2)
+    command.add_argument("--first-seed", type=int, default=0)
+    command.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=tuple(VARIANTS), metavar="VARIANT")
     command.add_argument("--processes", type=int, default=1)
     command.add_argument("--time-limit", type=float, help="seconds after which no further run begins")
     command.add_argument("--device", default="auto")
+    command.add_argument("--float32", action="store_true", help="faster on CPUs without AMX")
+    command.add_argument("--compile", action="store_true")
     command = commands.add_parser("measure")
     command.add_argument("out", type=Path)
     command.add_argument("--storage", type=Path, required=True)
@@ -95,7 +100,8 @@ def train(options: argparse.Namespace) -> None:
     _corpus = unpack(options.corpus) if is_packed else read_corpus(options.corpus, licence_classes=CLASSES)
     options.out.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + (options.time_limit or float("inf"))
-    jobs = [(name, seed, options, deadline) for seed in range(options.seeds) for name in VARIANTS]
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    jobs = [(name, seed, options, deadline) for seed in seeds for name in options.variants]
     with (options.out / "runs.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
@@ -130,7 +136,7 @@ def _trained(name: str, seed: int, options: argparse.Namespace, deadline: float)
         validation_share=HELD_BACK,
         seed=seed,
     )
-    loop = LoopSettings(is_bfloat16=True, average=0.99)
+    loop = LoopSettings(is_bfloat16=not options.float32, is_compiled=options.compile, average=0.99)
     config = replace(TTMConfig.tiny(), **changes)
     checkpoint = pretrain(
         config, _corpus, settings=replace(settings, **others), loop=loop, device=options.device, is_quiet=True
@@ -146,6 +152,10 @@ def _trained(name: str, seed: int, options: argparse.Namespace, deadline: float)
         **shown,
         "validation_loss": round(run["validation_loss"], 5),
     }
+
+
+def _run(row: dict[str, Any]) -> tuple[str, int]:
+    return row["variant"], int(row["seed"])
 
 
 def _stem(name: str, seed: int) -> str:
@@ -167,6 +177,8 @@ def measure(out: Path, storage: Path) -> None:
             raise SystemExit(code)
         scores = compare_models(read_results(folder), models=()).iloc[0]
         row |= {"MASE": f"{scores['MASE']:.4f}", "CRPS": f"{scores['CRPS']:.4f}"}
+    with RESULTS.open(newline="") as file:
+        rows += [row for row in csv.DictReader(file) if _run(row) not in map(_run, rows)]
     rows.sort(key=lambda row: (list(VARIANTS).index(row["variant"]), int(row["seed"])))
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])

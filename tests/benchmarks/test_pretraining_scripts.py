@@ -40,9 +40,10 @@ def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(tmp_path, 
     corpus = Corpus.from_series([np.sin(np.arange(900) / period) for period in (3, 5, 8)])
     monkeypatch.setattr(ablate, "read_corpus", lambda folder, licence_classes: corpus)
     options = argparse.Namespace(
-        corpus=tmp_path, out=tmp_path / "out", windows=16, batch=8, peak=1e-3, seeds=2, processes=1, time_limit=None
+        corpus=tmp_path, out=tmp_path / "out", windows=16, batch=8, peak=1e-3, processes=1, time_limit=None
     )
-    options.device = "cpu"
+    options.seeds, options.first_seed, options.variants, options.device = 2, 0, list(ablate.VARIANTS), "cpu"
+    options.float32, options.compile = True, False
     monkeypatch.setattr(ablate, "HELD_BACK", 0.2)
     ablate.train(options)
     with (options.out / "runs.csv").open(newline="") as file:
