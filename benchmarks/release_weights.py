@@ -2,8 +2,8 @@
 
 ``python benchmarks/release_weights.py CHECKPOINT --corpus CORPUS --storage STORAGE`` (``tox -e release-weights --``)
 puts the checkpoint into the package, checks what it saw against the benchmark (where that was not done for the same
-data sets before), measures it with every effort on the
-tasks in STORAGE, and writes the ONNX file, the golden forecasts, the figures of README and model card, the pictures.
+data sets before), measures it with every effort on the tasks in STORAGE and on data sets of CORPUS that it was not
+trained on, and writes the ONNX file, the golden forecasts, the figures of README and model card, the pictures.
 Results of other weights are removed only when those of the new ones are there. Stopped on the way, the same command
 goes on; without CHECKPOINT everything is written anew for the weights that are bundled.
 """
@@ -45,7 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     if checked() != set(weights.provenance["datasets"]):  # an hour, and the same for the same data sets
         run(HERE / "pretraining/check_leakage.py", corpus, "--storage", storage, "--output", LEAKAGE)
     run(HERE / "gift_eval/measure.py", "--storage", storage, "--results", measured)
+    elsewhere = measured.with_name(f"{measured.name}-elsewhere")
+    run(HERE / "gift_eval/elsewhere.py", "measure", corpus, "--output", elsewhere)
     keep(measured, RESULTS)
+    run(HERE / "gift_eval/elsewhere.py", "page", "--output", elsewhere)
     run(HERE / "release.py", "--results", RESULTS, "--manifest", corpus / "MANIFEST.csv")
     run(HERE / "golden_forecasts.py")
     run(HERE / "comparisons.py")

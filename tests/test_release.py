@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -40,6 +41,13 @@ def test_when_results_are_kept_then_they_were_measured_with_the_bundled_weights(
     assert tables
     for table in tables:
         assert checkpoint.hash in table.read_text(encoding="utf-8"), f"measure {table.parent.name} again"
+
+
+def test_when_results_elsewhere_are_kept_then_they_were_measured_with_the_bundled_weights(checkpoint):
+    with (REPOSITORY / "benchmarks/gift_eval/results/elsewhere.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["weights"] for row in rows} == {checkpoint.hash[:12]}, "run benchmarks/gift_eval/elsewhere.py"
+    assert not {row["task"].split("/")[0] for row in rows} & set(checkpoint.provenance["datasets"])
 
 
 def test_when_the_weights_change_then_their_onnx_file_must_follow(checkpoint):

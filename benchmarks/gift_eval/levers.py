@@ -52,7 +52,8 @@ LEVERS: dict[str, tuple[str, tuple[tuple[Any, str, Any], ...]]] = {
     "`fast` + coarser": ("best", (_only(lambda one: one.rate > 1 and one.period == 1),)),
     "`fast` + by phase": ("best", (_only(lambda one: one.period > 1),)),
     "`fast` + shorter pasts": ("best", (_only(lambda one: one.context > 0),)),
-    "`fast` + all three (`best`)": ("best", ()),
+    "`fast` + beside the theta method": ("best", (_only(lambda one: one.theta > 0),)),
+    "`fast` + all four (`best`)": ("best", ()),
 }
 
 

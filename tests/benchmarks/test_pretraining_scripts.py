@@ -84,6 +84,7 @@ def test_when_one_lever_is_pulled_then_only_its_readings_are_tried():
         "`fast` + coarser": lambda one: one.rate > 1 and one.period == 1,
         "`fast` + by phase": lambda one: one.period > 1,
         "`fast` + shorter pasts": lambda one: one.context > 0,
+        "`fast` + beside the theta method": lambda one: one.theta > 0,
     }
     tried = set()
     for name, is_of_it in kinds.items():

@@ -65,6 +65,10 @@ def test_when_weights_are_released_then_every_script_exists_and_measuring_comes_
     assert release_weights.main(["--corpus", str(tmp_path), "--storage", str(tmp_path)]) == 0
     names = [Path(command[0]).name for command in commands]
     assert names.index("measure.py") < names.index("keep") < names.index("release.py") < names.index("cost_picture.py")
+    measured, written = (i for i, command in enumerate(commands) if Path(command[0]).name == "elsewhere.py")
+    assert commands[measured][1] == "measure"
+    assert commands[written][1] == "page"
+    assert measured < written < names.index("release.py")
     assert {"check_leakage.py", "golden_forecasts.py", "comparisons.py"} <= set(names)
     assert all(Path(command[0]).is_file() for command in commands if command[0].endswith(".py"))
 

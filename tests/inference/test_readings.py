@@ -62,13 +62,13 @@ def test_when_values_are_missing_then_blocks_are_means_of_the_rest():
 
 def test_when_readings_are_combined_then_blocks_are_read_by_phase():
     hours = np.tile(np.repeat([0.0, 4.0, 2.0], 2), 20)[None]
-    found = Reading(rate=2, period=3).of(mean_of_all)([hours], 12)[0, 0, :, 0]
+    found = Reading(rate=2, period=3).of(mean_of_all, [0.5])([hours], 12)[0, 0, :, 0]
     assert found[[0, 2, 4]].tolist() == pytest.approx([0.0, 3.0, 2.5])  # a quarter of a block after the middle
 
 
 def test_when_a_context_is_given_then_only_the_newest_steps_are_read():
     history = np.concatenate([np.full(50, 100.0), np.full(20, 3.0)])[None]
-    assert Reading(context=20).of(mean_of_all)([history], 2).ravel().tolist() == [3.0, 3.0]
+    assert Reading(context=20).of(mean_of_all, [0.5])([history], 2).ravel().tolist() == [3.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,8 @@ def test_when_a_context_is_given_then_only_the_newest_steps_are_read():
         (Reading(rate=3, period=5), 119, False),
         (Reading(rate=3, period=5), 120, True),
         (Reading(context=30), 5, False),
+        (Reading(theta=1), 7, False),
+        (Reading(theta=4), 8, True),
     ],
 )
 def test_when_the_history_is_short_then_a_reading_may_not_suit(reading, length, suits):

@@ -10,6 +10,7 @@ from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.inference.forecasting import forecast_series, select_readings
 from ttm_sk.inference.readings import AS_IT_IS, Reading
 from ttm_sk.inference.resolution import ReadingMixture, candidates, select
+from ttm_sk.inference.theta import theta_fans
 
 LEVELS = (0.1, 0.5, 0.9)
 SMALL = TTMConfig(
@@ -49,9 +50,9 @@ def test_when_weeks_differ_by_day_then_reading_by_day_of_the_week_wins():
 def test_when_a_mixture_wins_on_the_past_then_it_forecasts_the_future_better():
     past, future = weeks()[:, :-14], weeks()[0, -14:]
     plain = recent_mean([past], 14)[0, 0, :, 1]
-    mixed = select(recent_mean, [past], horizon=14, levels=LEVELS, seen=4096).of(recent_mean, seen=4096)([past], 14)[
-        0, 0, :, 1
-    ]
+    mixed = select(recent_mean, [past], horizon=14, levels=LEVELS, seen=4096).of(recent_mean, levels=LEVELS, seen=4096)(
+        [past], 14
+    )[0, 0, :, 1]
     assert np.abs(mixed - future).mean() < 0.5 * np.abs(plain - future).mean()
 
 
@@ -97,16 +98,17 @@ def test_when_a_reading_by_phase_would_make_too_many_rows_then_it_is_not_tried()
 def test_when_a_reading_does_not_suit_a_series_then_the_others_read_it():
     mixture = ReadingMixture((Reading(period=7), AS_IT_IS), (0.75, 0.25))
     long, short = weeks(70), np.full((1, 10), 5.0)
-    together = mixture.of(recent_mean, seen=4096)([long, short], 3)
+    together = mixture.of(recent_mean, levels=LEVELS, seen=4096)([long, short], 3)
     np.testing.assert_allclose(together[1], recent_mean([short], 3)[0])
-    expected = 0.75 * Reading(period=7).of(recent_mean)([long], 3) + 0.25 * recent_mean([long], 3)
+    expected = 0.75 * Reading(period=7).of(recent_mean, LEVELS)([long], 3) + 0.25 * recent_mean([long], 3)
     np.testing.assert_allclose(together[:1], expected)
 
 
 def test_when_no_reading_suits_a_series_then_it_is_read_as_it_is():
     mixture = ReadingMixture((Reading(rate=4),), (1.0,))
     np.testing.assert_allclose(
-        mixture.of(recent_mean, seen=4096)([np.arange(9.0)[None]], 2), recent_mean([np.arange(9.0)[None]], 2)
+        mixture.of(recent_mean, levels=LEVELS, seen=4096)([np.arange(9.0)[None]], 2),
+        recent_mean([np.arange(9.0)[None]], 2),
     )
 
 
@@ -169,10 +171,56 @@ def test_when_a_context_length_is_given_then_no_reading_sees_more_of_the_past():
 
 def test_when_only_the_newest_window_is_long_enough_for_a_reading_then_it_is_still_tried():
     # eight cycles remain before the newest window, not before the three older ones
-    cycles = np.tile(np.random.default_rng(3).normal(size=24), 9)[None]
-    mixture = select(recent_mean, [cycles], horizon=24, levels=(0.5,), seen=512)
-    assert mixture.readings[0] == Reading(period=24)
-    assert mixture.ratios[Reading(period=24)] < 0.7
+    cycles = np.tile(np.random.default_rng(3).normal(size=72), 9)[None]
+    mixture = select(recent_mean, [cycles], horizon=72, levels=LEVELS, seen=512)
+    assert mixture.readings[0] == Reading(period=72)
+    assert mixture.ratios[Reading(period=72)] < 0.8
+
+
+def yearly(seed: int) -> np.ndarray:
+    """Forty years that grow, as few values as a yearly statistic has."""
+    rng = np.random.default_rng(seed)
+    return (20 + 3 * np.arange(40.0) + rng.normal(size=40).cumsum())[None]
+
+
+def test_when_short_series_grow_then_the_theta_method_helps_a_forecaster_without_trend():
+    histories = [yearly(seed) for seed in range(6)]
+    mixture = select(recent_mean, [history[:, :-6] for history in histories], horizon=6, levels=LEVELS, seen=4096)
+    assert mixture.readings[0] == Reading(theta=1)
+    assert mixture.ratios[Reading(theta=1)] < 0.8
+    pasts, future = [history[:, :-6] for history in histories], np.stack([history[0, -6:] for history in histories])
+    plain = recent_mean(pasts, 6)[:, 0, :, 1]
+    mixed = mixture.of(recent_mean, levels=LEVELS, seen=4096)(pasts, 6)[:, 0, :, 1]
+    assert np.abs(mixed - future).mean() < 0.8 * np.abs(plain - future).mean()
+
+
+def test_when_series_have_a_season_then_one_reading_beside_theta_is_kept_the_best():
+    mixture = select(recent_mean, [weeks(200, seed=i) for i in range(4)], horizon=14, levels=LEVELS, seen=4096)
+    tried = {reading.theta: ratio for reading, ratio in mixture.ratios.items() if reading.theta}
+    assert {1, 7} <= set(tried)
+    assert tried[7] < tried[1]
+    assert [reading.theta for reading in mixture.readings if reading.theta] in ([], [min(tried, key=tried.get)])
+
+
+def test_when_most_series_are_long_then_theta_is_not_tried():
+    lengths = (500, 1100, 1100)
+    assert not any(reading.theta for reading in candidates([weeks(length) for length in lengths]))
+    assert any(reading.theta for reading in candidates([weeks(length) for length in reversed(lengths[:2])]))
+
+
+def test_when_a_reading_is_beside_theta_then_the_model_is_not_asked_twice():
+    asked = []
+
+    def counting(histories, horizon):
+        asked.append(len(histories))
+        return recent_mean(histories, horizon)
+
+    mixture = ReadingMixture((AS_IT_IS, Reading(theta=7)), (0.5, 0.5))
+    pasts = [weeks(70, seed=i) for i in range(3)]
+    found = mixture.of(counting, levels=LEVELS, seen=4096)(pasts, 4)
+    assert asked == [3]
+    beside = theta_fans(pasts, 4, season=7, levels=LEVELS)
+    np.testing.assert_allclose(found, 0.75 * recent_mean(pasts, 4) + 0.25 * beside)
 
 
 def flat_forecasts(spread):
@@ -191,7 +239,7 @@ def flat_forecasts(spread):
 
 def test_when_a_reading_wins_by_little_but_always_then_it_rules_and_when_by_chance_then_both_are_mixed():
     def weight_of_the_short_past(spread):
-        nothing = [np.zeros((1, 1000))] * 3
+        nothing = [np.zeros((1, 1100))] * 3  # too long for the theta method
         mixture = select(flat_forecasts(spread), nothing, horizon=10, levels=(0.5,), seen=2000)
         return dict(zip(mixture.readings, mixture.weights, strict=True))[Reading(context=128)]
 

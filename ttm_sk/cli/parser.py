@@ -183,7 +183,7 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
         metavar="S",
         help="stop after S seconds; a run with a decay and a --state-file keeps only the state",
     )
-    command.add_argument("--bfloat16", action="store_true", help="forward passes in bfloat16")
+    command.add_argument("--bfloat16", action="store_true", help="forward passes in bfloat16: slow on CPUs without AMX")
     command.add_argument("--compile", action="store_true", help="compile the model first: slow to start, then faster")
     command.add_argument("--threads", type=_whole, metavar="N", help="of each process (default: torch's)")
     command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")

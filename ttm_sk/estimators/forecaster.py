@@ -54,7 +54,7 @@ class TTMForecaster(PanelForecaster):
         ``"plain"`` is one pass; ``"fast"`` averages it with the pass over the negated series, and beyond the model's
         own horizon of 96 steps follows five possible futures instead of one: better, at two (ten) times the cost.
         ``"best"`` lets ``fit`` choose by a backtest how the series are read (coarser, one series for each hour of the
-        day, a shorter past): better still, at ten to hundreds of times the cost.
+        day, a shorter past, beside the theta method): better still, at ten to hundreds of times the cost.
     context_length : int, optional
         Newest steps of the history to forecast from; None uses as many as the model can see, as fine-tuning does.
     device : str, default="auto"

@@ -69,7 +69,7 @@ def forecast_series(
     effort
         ``"plain"``: one pass, and the median fed back; ``"fast"``: the sign-symmetric average of two, and five
         quantiles fed back, each as a future of its own; ``"best"``: on top of that the mixture of readings (coarser, by
-        phase, of a shorter past) that did best on the past of these histories.
+        phase, of a shorter past, beside the theta method) that did best on the past of these histories.
     readings
         What :func:`select_readings` chose, for ``"best"``; None chooses from ``histories``.
     batch_size
@@ -120,7 +120,7 @@ def forecast_series(
     )
     if effort == "best":
         chosen = readings or _select(runner.outline, fans, rows, horizon, context_length)
-        fans = chosen.of(fans, seen=_seen(runner.outline, context_length))
+        fans = chosen.of(fans, levels=runner.outline.known_levels, seen=_seen(runner.outline, context_length))
         rows = [row[:, -(context_length or 0) :] for row in rows]
     quantiles = at_levels(fans(rows, horizon), known=runner.outline.known_levels, wanted=levels)
     return quantiles[:, 0] if np.ndim(histories[0]) == 1 else quantiles

@@ -1,9 +1,10 @@
-"""Other ways to read one series: coarser, as block means, or phase by phase, as one series per hour of the day.
+"""Other ways to read one series: coarser, as block means, phase by phase, as one series per hour of the day, or halved.
 
 A reading turns a forecast function into another one of the same kind. A small model holds a cycle of 24 steps better
 than one of 288, and sees further back where a step is an hour instead of five minutes (coarser); and it follows 24
-series of one value a day more surely than one series of 24 values a day whose weeks differ (by phase). Which reading
-suits a data set, its own past tells: :mod:`ttm_sk.inference.resolution`.
+series of one value a day more surely than one series of 24 values a day whose weeks differ (by phase). On few yearly
+or quarterly values the theta method errs in other ways than a model, so that the mean of both errs less (halved). Which
+reading suits a data set, its own past tells: :mod:`ttm_sk.inference.resolution`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttm_sk.errors import ConfigError
+from ttm_sk.inference.theta import LEAST_OBSERVED, NEWEST, theta_fans
 
-__all__ = ["AS_IT_IS", "Fans", "Reading", "at_rate", "by_phase"]
+__all__ = ["AS_IT_IS", "Fans", "Reading", "at_rate", "beside_theta", "by_phase"]
 
 # (histories, each (channel, time) with NaN where nothing was observed; horizon)
 # -> float64 (series, channel, horizon, quantile)
@@ -30,42 +32,54 @@ class Reading:
     """How a series is read.
 
     Its newest ``context`` steps (0: all), ``rate`` of them averaged into one, and then as one series for each of
-    ``period`` phases.
+    ``period`` phases; the forecast averaged with that of the theta method with a season of ``theta`` steps (1: without
+    a season, 0: not averaged).
 
     Examples
     --------
-    >>> str(Reading(rate=4)), str(Reading(period=24)), str(Reading())
-    ('rate 4', 'period 24', 'as it is')
+    >>> str(Reading(rate=4)), str(Reading(period=24)), str(Reading(theta=12)), str(Reading())
+    ('rate 4', 'period 24', 'theta 12', 'as it is')
     """
 
     rate: int = 1
     period: int = 1
     context: int = 0
+    theta: int = 0
 
     def __post_init__(self) -> None:
-        if self.rate < 1 or self.period < 1 or self.context < 0:
+        if self.rate < 1 or self.period < 1 or self.context < 0 or self.theta < 0:
             raise ConfigError(
-                "a reading has a rate and a period of at least 1, and a context of at least 0;"
-                f" found {self.rate}, {self.period} and {self.context}"
+                "a reading has a rate and a period of at least 1, and a context and a theta of at least 0;"
+                f" found {self.rate}, {self.period}, {self.context} and {self.theta}"
             )
 
     def __str__(self) -> str:
-        named = (("rate", self.rate, 1), ("period", self.period, 1), ("context", self.context, 0))
-        return ", ".join(f"{name} {value}" for name, value, nothing in named if value != nothing) or "as it is"
+        values, nothing = (self.rate, self.period, self.context, self.theta), (1, 1, 0, 0)
+        named = zip(("rate", "period", "context", "theta"), values, nothing, strict=True)
+        return ", ".join(f"{name} {value}" for name, value, none in named if value != none) or "as it is"
 
-    def of(self, forecast: Fans) -> Fans:
-        """``forecast`` on series read in this way."""
+    def of(self, forecast: Fans, levels: Sequence[float]) -> Fans:
+        """``forecast``, whose quantiles are those of ``levels``, on series read in this way."""
         read = at_rate(by_phase(forecast, self.period), self.rate)
+        if self.theta > 0:
+            read = beside_theta(read, self.theta, levels)
         if self.context == 0:
             return read
         return lambda histories, horizon: read([history[:, -self.context :] for history in histories], horizon)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model is shown the series as they are."""
+        return self.rate == self.period == 1 and self.context == 0
+
     def suits(self, history: np.ndarray, *, seen: int) -> bool:
         """Whether ``(channel, time)`` is long enough, with a value among the newest ``seen`` steps of every row."""
         blocks = _block_means(history[:, -self.context :], self.rate)
-        if self != AS_IT_IS and blocks.shape[-1] < LEAST_BLOCKS:
+        if not self.is_whole and blocks.shape[-1] < LEAST_BLOCKS:
             return False
         if self.period > 1 and blocks.shape[-1] // self.period < LEAST_CYCLES:
+            return False
+        if self.theta > 0 and np.isfinite(history[:, -NEWEST:]).sum(axis=-1).min() < LEAST_OBSERVED:
             return False
         return bool(np.isfinite(_phases(blocks, self.period)[..., -seen:]).any(axis=-1).all())
 
@@ -123,6 +137,22 @@ def by_phase(forecast: Fans, period: int) -> Fans:
         return in_order.reshape(*in_order.shape[:2], n_cycles * n_phases, -1)[:, :, :horizon]
 
     return phasewise
+
+
+def beside_theta(forecast: Fans, season: int, levels: Sequence[float]) -> Fans:
+    """The mean, level by level, of ``forecast`` and of the theta method: :mod:`ttm_sk.inference.theta`.
+
+    Examples
+    --------
+    >>> last = lambda histories, horizon: np.stack([np.repeat(h[:, -1:, None], horizon, 1) for h in histories])
+    >>> beside_theta(last, 1, [0.5])([np.arange(20.0)[None]], 2).ravel().round(6).tolist()
+    [19.25, 19.5]
+    """
+
+    def halved(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        return (forecast(histories, horizon) + theta_fans(histories, horizon, season=season, levels=levels)) / 2
+
+    return halved
 
 
 def _block_means(history: np.ndarray, rate: int) -> np.ndarray:

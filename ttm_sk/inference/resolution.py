@@ -1,8 +1,8 @@
 """Which readings suit a data set, chosen by a backtest on its own past and mixed.
 
 Source of the idea: the rate layer of TimeJEPA and TimeSSM (github.com/IUseAMouse), which pools the scores of all series
-of a data set and mixes the best rates; readings by phase and of a shorter past are added here. What each bought is in
-``docs/experiments.md``.
+of a data set and mixes the best rates; readings by phase, of a shorter past, and beside the theta method are added
+here. What each bought is in ``docs/experiments.md``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from ttm_sk.errors import ConfigError
 from ttm_sk.inference.periods import common_periods
 from ttm_sk.inference.readings import AS_IT_IS, Fans, Reading
+from ttm_sk.inference.theta import LONGEST_SEASON
 
 __all__ = ["ReadingMixture", "candidates", "select"]
 
@@ -24,6 +25,7 @@ N_SERIES = 100  # series that are backtested
 N_WINDOWS = 4  # windows of each
 LEAST_PAST = 16  # steps before a window
 LARGEST_PERIOD = 200  # beyond, a cycle is read coarser, if a rate divides it
+SHORT = 1024  # steps; where half of the pasts are longer, the theta method is not tried
 MOST_ROWS = 25_000  # that a reading by phase may make of the backtest
 LEAST_TEMPERATURE = 0.03
 NOISE_SHARE = 0.5  # of the typical standard error of a ratio's logarithm, added to the temperature
@@ -47,7 +49,7 @@ class ReadingMixture:
     Examples
     --------
     >>> ReadingMixture()
-    ReadingMixture(readings=(Reading(rate=1, period=1, context=0),), weights=(1.0,))
+    ReadingMixture(readings=(Reading(rate=1, period=1, context=0, theta=0),), weights=(1.0,))
     """
 
     readings: tuple[Reading, ...] = (AS_IT_IS,)
@@ -61,18 +63,21 @@ class ReadingMixture:
                 f" weights {self.weights}"
             )
 
-    def of(self, forecast: Fans, *, seen: int) -> Fans:
+    def of(self, forecast: Fans, *, levels: Sequence[float], seen: int) -> Fans:
         """``forecast`` on every reading, averaged; a series that a reading does not suit is read by the others.
 
-        ``seen`` is how many of its newest steps a forecast can see.
+        ``levels`` are those of its quantiles, ``seen`` is how many of the newest steps of a series it can see.
         """
 
         def mixed(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
             parts, total = [], np.zeros((len(histories), 1, 1, 1))
+            once = _remembered(forecast)
             for reading, weight in zip(self.readings, self.weights, strict=True):
                 suited = [i for i, history in enumerate(histories) if reading.suits(history, seen=seen)]
                 if suited:
-                    part = reading.of(forecast)([histories[i] for i in suited], horizon)
+                    part = reading.of(once if reading.is_whole else forecast, levels)(
+                        [histories[i] for i in suited], horizon
+                    )
                     parts.append((suited, weight * part))
                     total[suited] += weight
             if left := np.flatnonzero(total == 0).tolist():  # no reading suits them: as they are
@@ -101,8 +106,8 @@ def select(
     is too short for that), every candidate forecasts what was cut off, and its mean pinball loss over all series is
     divided by that of the series as they are, on the windows that both can forecast: the ratio r. Weights are
     ``softmax(-log(r) / t)``, where t is 0.03 and half of the typical standard error of log r: little past means nearly
-    equal weights. At most four readings stay, none below a weight of .02. One choice for all series: a choice for each
-    is too noisy.
+    equal weights. At most four readings stay, none below a weight of .02, one at most beside the theta method. One
+    choice for all series: a choice for each is too noisy.
 
     Parameters
     ----------
@@ -140,11 +145,12 @@ def select(
     if not windows:
         return ReadingMixture()
     owners, pasts, targets = (list(part) for part in zip(*windows, strict=True))
-    losses = {}
+    losses, once = {}, _remembered(forecast)
     for reading in candidates(pasts):
         suited = np.array([reading.suits(past, seen=seen) for past in pasts])
         if _share_of_series(suited, owners) >= LEAST_SHARE:
-            losses[reading] = _losses(reading.of(forecast), pasts, targets, np.asarray(levels), suited=suited)
+            fans = reading.of(once if reading.is_whole else forecast, levels)
+            losses[reading] = _losses(fans, pasts, targets, np.asarray(levels), suited=suited)
     ratios = {AS_IT_IS: (1.0, 0.0)}
     plain = losses.pop(AS_IT_IS, np.full(len(pasts), np.nan))
     for reading, loss in losses.items():
@@ -154,15 +160,30 @@ def select(
     return _mixture(ratios)
 
 
+def _remembered(forecast: Fans) -> Fans:
+    """``forecast``, asked once for each array; they are told apart by identity, so whoever calls must keep them."""
+    known: dict[int, np.ndarray] = {}
+
+    def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        if new := [history for history in histories if id(history) not in known]:
+            known.update(zip(map(id, new), forecast(new, horizon), strict=True))
+        return np.stack([known[id(history)] for history in histories])
+
+    return fans
+
+
 def candidates(pasts: Sequence[np.ndarray]) -> list[Reading]:
-    """What is worth trying: as they are, coarser, by phase of their common periods, with a shorter past."""
-    longest = max(past.shape[-1] for past in pasts)
-    by_phase = (_by_phase(period) for period in common_periods(pasts))
+    """What is worth trying: as they are, coarser, by phase of their common periods, of a shorter past, beside theta."""
+    lengths = [past.shape[-1] for past in pasts]
+    periods = common_periods(pasts)
+    by_phase = (_by_phase(period) for period in periods)
+    seasons = [1, *(period for period in periods if period <= LONGEST_SEASON)] if np.median(lengths) <= SHORT else []
     return [
         AS_IT_IS,
         *(Reading(rate=rate) for rate in RATES),
         *(reading for reading in by_phase if reading is not None and reading.period * len(pasts) <= MOST_ROWS),
-        *(Reading(context=context) for context in CONTEXTS if context < longest),
+        *(Reading(context=context) for context in CONTEXTS if context < max(lengths)),
+        *(Reading(theta=season) for season in seasons),
     ]
 
 
@@ -235,6 +256,8 @@ def _ratio(loss: np.ndarray, plain: np.ndarray) -> tuple[float, float]:
 def _mixture(ratios: dict[Reading, tuple[float, float]]) -> ReadingMixture:
     """Readings weighted by their ratios; ``ratios`` holds the standard error of each one's logarithm, too."""
     best_first = sorted(ratios, key=lambda reading: (ratios[reading][0], reading))
+    further = [reading for reading in best_first if reading.theta][1:]  # nearly the same as the best of them
+    best_first = [reading for reading in best_first if reading not in further]
     logs = np.log(np.maximum([ratios[reading][0] for reading in best_first], 1e-12))
     errors = [error for reading, (_, error) in ratios.items() if reading != AS_IT_IS]
     temperature = LEAST_TEMPERATURE + NOISE_SHARE * float(np.median(errors or [0.0]))
