@@ -23,7 +23,7 @@ AROUND = [
     ("a frame, a file, an array", "series, panels, hierarchies; NaN is unobserved", False),
     ("frames: what was observed", "batch channel time", False),
     ("drivers: their effect taken out", "ridge on surprises; put back at the end", False),
-    ("readings of the past", "as it is, coarser, by phase, shorter, halved", False),
+    ("readings of the past", "as it is, coarser, by phase, shorter, beside theta", False),
     ("the series and its negative", "two passes, averaged", False),
     ("the model", "drawn beside this", True),
     ("feedback beyond one pass", "five possible futures, or the median", False),
