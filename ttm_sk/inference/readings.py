@@ -3,8 +3,8 @@
 A reading turns a forecast function into another one of the same kind. A small model holds a cycle of 24 steps better
 than one of 288, and sees further back where a step is an hour instead of five minutes (coarser); and it follows 24
 series of one value a day more surely than one series of 24 values a day whose weeks differ (by phase). On few yearly
-or quarterly values the theta method errs in other ways than a model, so that the mean of both errs less (beside theta). Which
-reading suits a data set, its own past tells: :mod:`ttm_sk.inference.resolution`.
+or quarterly values the theta method errs in other ways than a model, so that the mean of both errs less (beside theta).
+Which reading suits a data set, its own past tells: :mod:`ttm_sk.inference.resolution`.
 """
 
 from __future__ import annotations
