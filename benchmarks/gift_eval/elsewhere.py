@@ -35,7 +35,7 @@ from ttm_sk.inference.forecasting import EFFORTS
 for folder in ("", "pretraining"):
     sys.path.insert(0, str(Path(__file__).parents[1] / folder))
 
-from check_leakage import COPY, TestCodes, values_of  # noqa: E402
+from check_leakage import COPY, Likeness, TestCodes, values_of  # noqa: E402
 from marks import put  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "elsewhere.csv"
@@ -133,14 +133,16 @@ def copies_of(
 ) -> set[str]:
     """Data sets of which the weights saw a copy under another name; what was found is kept in ``path``."""
     if not path.exists():
-        tested = TestCodes.of({name: series for name, (_, series) in datasets.items()}, ())
-        rows = []
+        others = {name: series for name, (_, series) in datasets.items()}
+        tested, rows = TestCodes.of(others, ()), []
         for name in tqdm(seen, unit="data set", desc="copies", file=sys.stderr):
-            found = tested.most_like(values_of(corpus, name))
-            rows.append({"name": name, **found._asdict()})
-        pd.DataFrame(rows).to_csv(path, index=False)
-    found = pd.read_csv(path, keep_default_na=False)
-    return set(found["test_dataset"][found["correlation"] >= COPY])
+            values = values_of(corpus, name)
+            while others and (found := tested.most_like(values)).correlation >= COPY:
+                rows.append({"name": name, **found._asdict()})
+                del others[found.test_dataset]
+                tested = TestCodes.of(others, ()) if others else tested
+        pd.DataFrame(rows, columns=["name", *Likeness._fields]).to_csv(path, index=False)
+    return set(pd.read_csv(path, keep_default_na=False)["test_dataset"])
 
 
 def tasks_of(name: str, manifest: dict[str, str], series: Sequence[np.ndarray]) -> Iterator[Task]:

@@ -102,9 +102,10 @@ def train(options: argparse.Namespace) -> None:
     deadline = time.time() + (options.time_limit or float("inf"))
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     jobs = [(name, seed, options, deadline) for seed in seeds for name in options.variants]
-    with (options.out / "runs.csv").open("w", newline="") as file:
+    with (options.out / "runs.csv").open("a", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
+        if file.tell() == 0:
+            writer.writeheader()
         for row in _results(jobs, options.processes):
             if row is not None:
                 writer.writerow(row)
@@ -168,7 +169,7 @@ def measure(out: Path, storage: Path) -> None:
     from ttm_sk.evaluation.leaderboard import compare_models, read_results
 
     with (out / "runs.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = list({_run(row): row for row in csv.DictReader(file)}.values())  # what was trained again counts
     for row in rows:
         stem = _stem(row["variant"], int(row["seed"]))
         folder = out / stem

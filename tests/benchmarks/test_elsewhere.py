@@ -89,15 +89,15 @@ def test_when_series_are_longer_then_there_are_more_windows_and_longer_terms(fre
 
 def test_when_a_copy_was_seen_under_another_name_then_the_data_set_is_left_out(tmp_path, monkeypatch):
     elsewhere = script("gift_eval/elsewhere")
-    copied, own = walk(0, 3000), walk(1, 3000)
-    corpus = write_corpus(
-        tmp_path / "corpus",
-        {"seen": ("D", [3 * copied[500:2500] + 7]), "copied": ("D", [copied]), "own": ("D", [own, walk(2, 400)])},
-    )
+    copied, too, own = walk(0, 3000), walk(3, 2000), walk(1, 3000)
+    seen = ("D", [3 * copied[500:2500] + 7, 2 * too - 1])
+    datasets = {"copied": ("D", [copied]), "copied_too": ("D", [too]), "own": ("D", [own, walk(2, 400)])}
+    corpus = write_corpus(tmp_path / "corpus", {"seen": seen, **datasets})
     weights = weights_that_saw(tmp_path / "weights.safetensors", ["seen"])
     output, results, page = tmp_path / "out", tmp_path / "all.csv", tmp_path / "page.md"
     elsewhere.main(["measure", str(corpus), "--output", str(output), "--model", str(weights)])
     assert sorted(path.name for path in output.iterdir()) == ["copies.csv", "own.csv"]
+    assert sorted(pd.read_csv(output / "copies.csv")["test_dataset"]) == ["copied", "copied_too"]
 
     before = (output / "own.csv").stat().st_mtime_ns
     elsewhere.main(["measure", str(corpus), "--output", str(output), "--model", str(weights)])

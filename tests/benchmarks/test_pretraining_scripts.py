@@ -55,6 +55,10 @@ def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(tmp_path, 
         ("real series only", "1"),
     ]
     assert all(float(row["validation_loss"]) > 0 for row in rows)
+    options.seeds, options.first_seed = 1, 2
+    ablate.train(options)  # adds to what is there
+    with (options.out / "runs.csv").open(newline="") as file:
+        assert [row["seed"] for row in csv.DictReader(file)] == ["0", "0", "1", "1", "2", "2"]
     weights = read_checkpoint(options.out / "real-series-only.1.safetensors")
     assert weights.provenance["runs"][0]["settings"]["synthetic_share"] == 0
 

@@ -71,6 +71,21 @@ def test_when_a_context_is_given_then_only_the_newest_steps_are_read():
     assert Reading(context=20).of(mean_of_all, [0.5])([history], 2).ravel().tolist() == [3.0, 3.0]
 
 
+def test_when_the_newest_steps_are_missing_then_the_theta_method_does_not_suit():
+    past = np.arange(40.0)[None]
+    missing = [np.concatenate([past, np.full((1, n), np.nan)], axis=1) for n in (7, 8)]
+    assert [Reading(theta=1).suits(one, seen=4096) for one in missing] == [True, False]
+    both = np.concatenate([missing[0], np.full((1, 47), np.nan)])  # a second channel without values
+    assert not Reading(theta=1).suits(both, seen=4096)
+
+
+def test_when_values_are_the_largest_there_are_then_the_mean_with_theta_is_finite():
+    def last(histories, horizon):
+        return np.stack([np.repeat(history[:, -1:, None], horizon, axis=1) for history in histories])
+
+    np.testing.assert_allclose(Reading(theta=1).of(last, [0.5])([np.full((1, 40), 1e308)], 3), 1e308)
+
+
 @pytest.mark.parametrize(
     ("reading", "length", "suits"),
     [

@@ -221,6 +221,9 @@ def test_when_a_reading_is_beside_theta_then_the_model_is_not_asked_twice():
     assert asked == [3]
     beside = theta_fans(pasts, 4, season=7, levels=LEVELS)
     np.testing.assert_allclose(found, 0.75 * recent_mean(pasts, 4) + 0.25 * beside)
+    # an array of series, whose rows are new views whenever they are asked for
+    together = mixture.of(recent_mean, levels=LEVELS, seen=4096)(np.stack(pasts), 4)
+    np.testing.assert_array_equal(together, found)
 
 
 def flat_forecasts(spread):

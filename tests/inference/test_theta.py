@@ -64,6 +64,14 @@ def test_when_steps_are_missing_or_padded_then_they_do_not_count():
     assert np.isnan(theta_fans([np.full((1, 20), np.nan)], 3, season=1, levels=LEVELS)).all()
 
 
+def test_when_the_newest_steps_are_missing_then_intervals_grow_as_if_they_were_forecast():
+    past = walk(60)
+    late = np.r_[past, np.full(4, np.nan)]
+    found = theta_fans([late[None]], 5, season=1, levels=LEVELS)[0, 0]
+    ahead = theta_fans([past[None]], 9, season=1, levels=LEVELS)[0, 0, 4:]
+    np.testing.assert_allclose(found, ahead)
+
+
 def test_when_history_is_long_then_the_newest_steps_count():
     past = walk(NEWEST + 50)
     np.testing.assert_array_equal(

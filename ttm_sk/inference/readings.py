@@ -79,8 +79,10 @@ class Reading:
             return False
         if self.period > 1 and blocks.shape[-1] // self.period < LEAST_CYCLES:
             return False
-        if self.theta > 0 and np.isfinite(history[:, -NEWEST:]).sum(axis=-1).min() < LEAST_OBSERVED:
-            return False
+        if self.theta > 0:
+            observed = np.isfinite(history[:, -NEWEST:])
+            if observed.sum(axis=-1).min() < LEAST_OBSERVED or not observed[:, -LEAST_OBSERVED:].any(axis=-1).all():
+                return False  # with too few values for a trend, or beyond what it holds for
         return bool(np.isfinite(_phases(blocks, self.period)[..., -seen:]).any(axis=-1).all())
 
 
@@ -150,7 +152,7 @@ def beside_theta(forecast: Fans, season: int, levels: Sequence[float]) -> Fans:
     """
 
     def halved(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
-        return (forecast(histories, horizon) + theta_fans(histories, horizon, season=season, levels=levels)) / 2
+        return forecast(histories, horizon) / 2 + theta_fans(histories, horizon, season=season, levels=levels) / 2
 
     return halved
 

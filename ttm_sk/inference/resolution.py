@@ -71,7 +71,8 @@ class ReadingMixture:
 
         def mixed(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
             parts, total = [], np.zeros((len(histories), 1, 1, 1))
-            once = _remembered(forecast)
+            is_asked_again = sum(reading.is_whole for reading in self.readings) > 1
+            once = _remembered(forecast) if is_asked_again else forecast
             for reading, weight in zip(self.readings, self.weights, strict=True):
                 suited = [i for i, history in enumerate(histories) if reading.suits(history, seen=seen)]
                 if suited:
@@ -161,13 +162,14 @@ def select(
 
 
 def _remembered(forecast: Fans) -> Fans:
-    """``forecast``, asked once for each array; they are told apart by identity, so whoever calls must keep them."""
-    known: dict[int, np.ndarray] = {}
+    """``forecast``, asked once for each array; each comes with one horizon only."""
+    known: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by identity, which holds as long as the array is kept
 
     def fans(histories: Sequence[np.ndarray], horizon: int) -> np.ndarray:
+        histories = list(histories)
         if new := [history for history in histories if id(history) not in known]:
-            known.update(zip(map(id, new), forecast(new, horizon), strict=True))
-        return np.stack([known[id(history)] for history in histories])
+            known.update({id(key): (key, fan) for key, fan in zip(new, forecast(new, horizon), strict=True)})
+        return np.stack([known[id(history)][1] for history in histories])
 
     return fans
 

@@ -34,7 +34,7 @@ def theta_fans(histories: Sequence[np.ndarray], horizon: int, *, season: int, le
     horizon
         Steps ahead.
     season
-        Steps in a season, 1 for none; where a row has less than two of them, it has none.
+        Steps in a season, 1 for none; where a row has less than three of them without a gap, it has none.
     levels
         Quantile levels.
 
@@ -70,7 +70,8 @@ def _fans(rows: Sequence[np.ndarray], horizon: int, season: int, normal: np.ndar
     level, share, spread = _smoothed(values, drift)
     ahead = np.arange(1, horizon + 1)
     middle = level[:, None] + drift[:, None] * ahead + profile[:, (ahead - 1) % season]
-    widths = spread[:, None] * np.sqrt(1 + (ahead - 1) * share[:, None] ** 2)
+    passed = np.isfinite(values)[:, ::-1].argmax(axis=1)[:, None] + ahead - 1  # steps since the last value
+    widths = spread[:, None] * np.sqrt(1 + passed * share[:, None] ** 2)
     return (middle[..., None] + widths[..., None] * normal) * np.where(unit > 0, unit, 1.0)[..., None]
 
 
