@@ -180,3 +180,28 @@ def test_when_there_is_room_for_real_windows_but_no_corpus_then_it_raises():
 def test_when_a_share_is_none_then_it_is_refused(kind, shares):
     with pytest.raises(ConfigError, match="must be a share from 0 to 1"):
         kind(64, 8, corpus=None, synthetic_share=1.0, **shares)
+
+
+def stretches(kind: str, share: float) -> list[np.ndarray]:
+    """The values of 128 windows, past and future together, of which a share is reversed."""
+    if kind == "cpu":
+        return [row for _, row, _ in rows_of(real_sampler(reversed_share=share, gap_share=0.0).batch(0, 128))]
+    options = {"synthetic_share": 0.0, "reversed_share": share}
+    sampler = DeviceWindowSampler(64, 16, ramps(), torch.device("cpu"), **options)
+    rows = sampler._real(128, sampler._generator(0))  # before their signs and units change
+    assert rows[:, 63:65].isfinite().all()  # the cut between past and future stays where it was
+    return [row[row.isfinite()].numpy() for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["cpu", "device"])
+def test_when_windows_are_reversed_then_they_run_back_in_time_without_a_gap(kind):
+    forward, backward, both = ([np.diff(row) for row in stretches(kind, share)] for share in (0.0, 1.0, 0.5))
+    assert all((row > 0).all() for row in forward)
+    assert all((row < 0).all() for row in backward)
+    assert all(np.ptp(row) < 1e-3 for row in (*backward, *both))  # by one width throughout
+    assert 0.3 < np.mean([row[0] < 0 for row in both]) < 0.7
+
+
+def test_when_the_share_of_reversed_windows_is_none_then_it_is_refused():
+    with pytest.raises(ConfigError, match="reversed_share=2"):
+        real_sampler(reversed_share=2)

@@ -86,6 +86,30 @@ def test_when_run_twice_then_both_are_identical():
     assert_same(run(SETTINGS), run(SETTINGS))
 
 
+@pytest.mark.parametrize("n_parts", [2, 8])
+def test_when_a_step_is_made_of_parts_then_it_is_that_of_the_whole_batch(n_parts):
+    sizes = []
+
+    def objective(module, batch):
+        sizes.append(len(batch))
+        return scaled_loss(module, batch)
+
+    module = random_module(small_config(n_templates=1))
+    schedule = Schedule(3e-3, N_STEPS, n_warmup=2, n_decay=N_STEPS // 4)
+    parts = train(module, waves, objective, schedule, replace(SETTINGS, n_parts=n_parts), is_quiet=True)
+    assert sizes == [8 // n_parts] * (n_parts * N_STEPS)
+    whole = run(SETTINGS)
+    for name, value in whole.averaged.items():
+        torch.testing.assert_close(parts.averaged[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_when_a_batch_has_no_such_parts_then_the_error_names_a_multiple():
+    with pytest.raises(ConfigError, match="1 processes with 3 parts each; choose a multiple of 3"):
+        run(replace(SETTINGS, n_parts=3))
+    with pytest.raises(ConfigError, match="n_parts=0 must be at least 1"):
+        replace(SETTINGS, n_parts=0)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("killed_at", [4, 8, 10])
 def test_when_killed_between_saves_and_resumed_then_it_equals_an_uninterrupted_run(

@@ -162,6 +162,9 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--windows", type=_whole, default=5_000_000, metavar="N", help="windows to see")
     command.add_argument("--batch-size", type=_whole, default=512, metavar="N", help="windows a step")
+    command.add_argument(
+        "--accumulate", type=_whole, default=1, metavar="N", help="passes that share a step: N times less memory"
+    )
     command.add_argument("--peak", type=_positive, default=2e-3, metavar="X", help="highest learning rate")
     command.add_argument("--warmup-share", type=_share, default=0.02, metavar="X", help="share of steps that warm up")
     command.add_argument("--decay-share", type=_share, default=0.2, metavar="X", help="share of steps that decay")
@@ -172,6 +175,9 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
         "--fed-back-weight", type=_share, metavar="X", help="how far those steps count as observed (default: as before)"
     )
     command.add_argument("--synthetic-share", type=_share, default=0.5, metavar="X", help="of the windows")
+    command.add_argument(
+        "--reversed-share", type=_share, default=0.0, metavar="X", help="of real windows, read backwards in time"
+    )
     command.add_argument(
         "--validation-share", type=_share, default=0.0, metavar="X", help="of the corpus, kept back and examined on"
     )

@@ -49,6 +49,7 @@ def _train(arguments: argparse.Namespace) -> int:
         warmup_share=arguments.warmup_share,
         decay_share=arguments.decay_share,
         synthetic_share=arguments.synthetic_share,
+        reversed_share=arguments.reversed_share,
         fed_back_share=arguments.fed_back_share,
         fed_back_weight=arguments.fed_back_weight,
         validation_share=arguments.validation_share,
@@ -56,6 +57,7 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     state_file = Path(arguments.state_file) if arguments.state_file else None
     loop = LoopSettings(
+        n_parts=arguments.accumulate,
         is_bfloat16=arguments.bfloat16,
         is_compiled=arguments.compile,
         state_file=state_file,

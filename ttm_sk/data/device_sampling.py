@@ -38,7 +38,7 @@ class DeviceWindowSampler:
         Where to draw.
     seed
         Batches are a function of ``(seed, rank, index)``.
-    synthetic_share, full_share, gap_share, coarse_share
+    synthetic_share, full_share, gap_share, coarse_share, reversed_share
         As in :class:`~ttm_sk.data.sampling.WindowSampler`.
     changed_share
         Share of windows whose movement is multiplied by a slowly changing size; half as many are mixed with another
@@ -56,6 +56,7 @@ class DeviceWindowSampler:
     full_share: float = 0.5
     gap_share: float = 0.1
     coarse_share: float = 0.5
+    reversed_share: float = 0.0
     changed_share: float = 0.2
     pool_size: int = 8192
     pool_batches: int = 32
@@ -63,7 +64,8 @@ class DeviceWindowSampler:
 
     def __post_init__(self) -> None:
         check_synthetic_share(self.synthetic_share, self.corpus)
-        check_shares(full_share=self.full_share, gap_share=self.gap_share, coarse_share=self.coarse_share)
+        shares = ("full_share", "gap_share", "coarse_share", "reversed_share")
+        check_shares(**{name: getattr(self, name) for name in shares})
 
     @cached_property
     def _series(self) -> dict[str, Tensor]:
@@ -147,6 +149,12 @@ class DeviceWindowSampler:
         steps = torch.arange(-self.context_length, self.horizon, device=self.device)[None]
         first = cut[:, None] + steps * factor[:, None]
         inside = (first >= start[:, None]) & (first + factor[:, None] <= stop[:, None])
+        if self.reversed_share:  # the steps that are inside, the newest first
+            at = torch.arange(first.shape[1], device=self.device)
+            ends = inside.byte().argmax(-1) + first.shape[1] - 1 - inside.flip(-1).byte().argmax(-1)
+            mirrored = (ends[:, None] - at).clamp(0, first.shape[1] - 1)
+            turns = self._rand(n, 1, generator=generator) < self.reversed_share
+            first = torch.where(turns & inside, first.gather(1, mirrored), first)
         upper = (first + factor[:, None]).clamp(0, len(s["total"]) - 1)
         lower = (upper - width[:, None]).clamp(min=0)
         count = s["seen"][upper] - s["seen"][lower]

@@ -44,6 +44,8 @@ class WindowSampler:
         Share of windows with values missing: half of them single steps, half a contiguous stretch.
     coarse_share
         Share of real windows read at a lower resolution: block means of 2 to 24 steps, one in five decimated.
+    reversed_share
+        Share of real windows read backwards in time.
     family_weights
         The mix of synthetic families.
     augmentation
@@ -58,12 +60,14 @@ class WindowSampler:
     full_share: float = 0.5
     gap_share: float = 0.1
     coarse_share: float = 0.5
+    reversed_share: float = 0.0
     family_weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     augmentation: Callable[[np.ndarray, np.random.Generator], None] | None = None
 
     def __post_init__(self) -> None:
         check_synthetic_share(self.synthetic_share, self.corpus)
-        check_shares(full_share=self.full_share, gap_share=self.gap_share, coarse_share=self.coarse_share)
+        shares = ("full_share", "gap_share", "coarse_share", "reversed_share")
+        check_shares(**{name: getattr(self, name) for name in shares})
 
     def batch(self, index: int, size: int, *, rank: int = 0) -> Batch:
         """The ``index``-th batch of ``size`` windows for process ``rank``, on the CPU."""
@@ -109,9 +113,10 @@ class WindowSampler:
         n_past = min((cut - start) // factor, self.context_length)
         n_future = min((stop - cut) // factor, self.horizon)
         block = group.values[cut - n_past * factor : cut + n_future * factor]
-        row[self.context_length - n_past : self.context_length + n_future] = _coarser(
-            as_float(block), factor, is_decimated
-        )
+        steps = _coarser(as_float(block), factor, is_decimated)
+        if self.reversed_share and rng.random() < self.reversed_share:
+            steps = steps[::-1]
+        row[self.context_length - n_past : self.context_length + n_future] = steps
 
     def _resolution(self, length: int, rng: np.random.Generator) -> int:
         """By how much a real series is coarsened: 1, or up to 24 where at least 48 steps remain."""

@@ -50,6 +50,12 @@ class Batch:
         moved = {f.name: value.to(device) for f in fields(self) if (value := getattr(self, f.name)) is not None}
         return replace(self, **moved)
 
+    def parts(self, n: int) -> list[Batch]:
+        """The windows in ``n`` batches of the same size, in order; ``n`` must divide them."""
+        named = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        split = {name: value.chunk(n) for name, value in named.items()}
+        return [replace(self, **{name: values[i] for name, values in split.items()}) for i in range(n)]
+
 
 def batch_from_arrays(context: np.ndarray, target: np.ndarray) -> Batch:
     """A batch from float32 arrays ``(batch, channel, time)`` and ``(batch, channel, horizon)``, NaN = not observed.

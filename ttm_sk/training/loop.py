@@ -40,6 +40,9 @@ class LoopSettings:
     ----------
     batch_size
         Windows per step, over all processes together.
+    n_parts
+        Passes forward and backward that a step is made of, each over as many of its windows; their gradients are
+        accumulated. Takes less memory; the loss of a step is the mean of its parts' losses, as between processes.
     weight_decay, betas, clip
         Of AdamW (matrices only are decayed), and the largest norm of the gradient.
     average
@@ -58,6 +61,7 @@ class LoopSettings:
     """
 
     batch_size: int = 512
+    n_parts: int = 1
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0
@@ -74,6 +78,8 @@ class LoopSettings:
             raise ConfigError(f"average={self.average} must lie in [0, 1): 0 returns the last weights")
         if not 0 <= self.weight_decay < float("inf"):
             raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or above, and finite")
+        if self.n_parts < 1:
+            raise ConfigError(f"n_parts={self.n_parts} must be at least 1")
         if self.batch_size < 1:
             raise ConfigError(f"batch_size={self.batch_size} must be at least 1")
         if not self.clip > 0:
@@ -83,7 +89,7 @@ class LoopSettings:
 
     def decisive(self) -> dict[str, Any]:
         """What the weights depend on, in JSON types, beside the data and the schedule; a run goes on with the same."""
-        names = ("weight_decay", "betas", "clip", "average", "is_bfloat16", "faster")
+        names = ("n_parts", "weight_decay", "betas", "clip", "average", "is_bfloat16", "faster")
         return json.loads(json.dumps({name: getattr(self, name) for name in names}))
 
 
@@ -126,7 +132,7 @@ def train(
     Raises
     ------
     ConfigError
-        If the batch cannot be divided between the processes.
+        If the batch cannot be divided between the processes and their parts.
     CheckpointError
         If the state file holds another run.
 
@@ -140,10 +146,11 @@ def train(
     if settings.state_file is not None and settings.state_file.exists():
         state = load_run_state(settings.state_file, module, optimiser, identity or {})
     device = next(module.parameters()).device
-    share, remainder = divmod(settings.batch_size, n_ranks)
-    if remainder:
+    share = settings.batch_size // n_ranks
+    if settings.batch_size % (n_ranks * settings.n_parts):
         raise ConfigError(
-            f"batch_size={settings.batch_size} cannot be divided between {n_ranks} processes; choose a multiple"
+            f"batch_size={settings.batch_size} cannot be divided between {n_ranks} processes with"
+            f" {settings.n_parts} parts each; choose a multiple of {n_ranks * settings.n_parts}"
         )
     began = last_saved = time.monotonic()
     seconds_before = state.seconds
@@ -213,15 +220,18 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = rate * group["factor"]
     device = batch.context.device.type
-    with torch.autocast(device, dtype=torch.bfloat16) if settings.is_bfloat16 else nullcontext():
-        loss = objective(module, batch)
     optimiser.zero_grad(set_to_none=False)
-    loss.backward()
+    losses = []
+    for part in batch.parts(settings.n_parts):
+        with torch.autocast(device, dtype=torch.bfloat16) if settings.is_bfloat16 else nullcontext():
+            loss = objective(module, part) / settings.n_parts
+        loss.backward()
+        losses.append(loss.detach())
     if n_ranks > 1:
         _average_gradients(module, n_ranks)
     nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
     optimiser.step()
-    return loss.detach()
+    return torch.stack(losses).sum()
 
 
 def _optimiser(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:

@@ -42,6 +42,8 @@ class PretrainSettings:
         Parts of the run that warm up and decay; a decay of 0 leaves weights to be trained on.
     synthetic_share
         Share of synthetic windows; without a corpus it is 1.
+    reversed_share
+        Share of the real windows that are read backwards in time.
     fed_back_share
         Share of windows whose newest steps are the model's own forecast, so that it learns to forecast onwards from
         them (:class:`~ttm_sk.training.objectives.FedBackLoss`); for a TTM with quantiles.
@@ -61,6 +63,7 @@ class PretrainSettings:
     warmup_share: float = 0.02
     decay_share: float = 0.2
     synthetic_share: float = 0.5
+    reversed_share: float = 0.0
     fed_back_share: float = 0.0
     fed_back_weight: float | None = None
     validation_share: float = 0.0
@@ -72,7 +75,8 @@ class PretrainSettings:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be a whole number")
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("warmup_share", "decay_share", "synthetic_share", "fed_back_share", "validation_share"):
+        shares = ("warmup_share", "decay_share", "synthetic_share", "reversed_share", "fed_back_share")
+        for name in (*shares, "validation_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be a share from 0 to 1")
         if self.fed_back_weight is not None and not self.fed_back_share:
@@ -161,6 +165,7 @@ def pretrain(
         n_steps=schedule.n_steps,
         corpus=training,
         synthetic_share=settings.synthetic_share,
+        reversed_share=settings.reversed_share,
         seed=settings.seed,
         device=place,
     )

@@ -41,8 +41,8 @@ class Recipe(NamedTuple):
     presets
         Configs of new models, by the name of their size.
     sampler
-        ``(config, n_steps=, corpus=, synthetic_share=, seed=, device=)`` -> what draws the batches: on the device where
-        that is a GPU and the architecture's windows can be drawn there, else on the CPU.
+        ``(config, n_steps=, corpus=, synthetic_share=, seed=, device=, reversed_share=)`` -> what draws the batches: on
+        the device where that is a GPU and the architecture's windows can be drawn there, else on the CPU.
     objective
         What is minimised.
     can_compile
@@ -64,6 +64,7 @@ def _plain_windows(
     synthetic_share: float,
     seed: int,
     device: torch.device,
+    reversed_share: float = 0.0,
 ) -> Sampler:
     if config.n_resolutions or config.is_fixed:
         raise ConfigError(
@@ -72,8 +73,12 @@ def _plain_windows(
         )
     shape = config.context_length, config.prediction_length
     if device.type == "cuda":
-        return DeviceWindowSampler(*shape, corpus, device, synthetic_share=synthetic_share, seed=seed)
-    return WindowSampler(*shape, corpus=corpus, synthetic_share=synthetic_share, seed=seed)
+        return DeviceWindowSampler(
+            *shape, corpus, device, synthetic_share=synthetic_share, reversed_share=reversed_share, seed=seed
+        )
+    return WindowSampler(
+        *shape, corpus=corpus, synthetic_share=synthetic_share, reversed_share=reversed_share, seed=seed
+    )
 
 
 def _growing_windows(
@@ -84,12 +89,14 @@ def _growing_windows(
     synthetic_share: float,
     seed: int,
     device: torch.device,
+    reversed_share: float = 0.0,
 ) -> CurriculumSampler:
     windows = WindowSampler(
         config.context_length,
         config.prediction_length,
         corpus=corpus,
         synthetic_share=synthetic_share,
+        reversed_share=reversed_share,
         seed=seed,
         augmentation=Augmentation(),
     )
@@ -104,11 +111,17 @@ def _whole_windows(
     synthetic_share: float,
     seed: int,
     device: torch.device,
+    reversed_share: float = 0.0,
 ) -> WindowSampler:
     if config.mixes_channels:
         raise ConfigError(f"pretraining draws univariate windows; use attends='own', found {config.attends!r}")
     return WindowSampler(
-        config.context_length, config.patch_length, corpus=corpus, synthetic_share=synthetic_share, seed=seed
+        config.context_length,
+        config.patch_length,
+        corpus=corpus,
+        synthetic_share=synthetic_share,
+        reversed_share=reversed_share,
+        seed=seed,
     )
 
 

@@ -18,7 +18,17 @@ __all__ = ["RunState", "load_run_state", "save_run_state"]
 
 HISTORY_EVERY = 50
 KIND = "training run"
-NEWER_NAMES = {"series", "weight_decay", "betas", "clip", "average", "is_bfloat16", "faster"}
+NEWER_NAMES = {
+    "series",
+    "weight_decay",
+    "betas",
+    "clip",
+    "average",
+    "is_bfloat16",
+    "faster",
+    "n_parts",
+    "reversed_share",
+}
 
 
 @dataclass
