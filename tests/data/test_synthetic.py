@@ -95,3 +95,29 @@ def test_when_periods_are_drawn_then_none_is_longer_than_asked_for():
     periods = components.periods(500, longest=50.0, generator=seeded(0))
     assert periods.max() <= 50.01
     assert periods.min() >= 3
+
+
+def test_when_causes_are_drawn_then_what_is_seen_hangs_on_them_with_a_lag(monkeypatch):
+    rows = {}
+
+    def remembered(name):
+        family = getattr(components, name)
+
+        def drawn(n, length, *, generator, **options):
+            rows.setdefault(name, family(n, length, generator=generator, **options))
+            return rows[name]
+
+        return drawn
+
+    for name in ("cycles", "smooth", "noise", "levels"):
+        monkeypatch.setattr(f"ttm_sk.data.synthetic.{name}", remembered(name))
+    seen = FAMILIES["causal"](200, 600, seeded(8))
+    roots = torch.stack([rows[name] for name in ("cycles", "smooth", "noise", "levels")])
+    best = torch.zeros(200)
+    for lag in (0, *range(1, 49, 3)):
+        cause, effect = roots[..., : 600 - lag], seen[None, :, lag:]
+        cause, effect = (x - x.mean(-1, keepdim=True) for x in (cause, effect))
+        alike = (cause * effect).sum(-1) / (cause.norm(dim=-1) * effect.norm(dim=-1)).clamp(min=1e-6)
+        best = torch.maximum(best, alike.abs().amax(0))
+    assert (best > 0.3).float().mean() > 0.8  # most follow one of their roots
+    assert (best < 0.99).float().mean() > 0.6  # and most are more than a copy of it

@@ -30,6 +30,9 @@ from ttm_sk.errors import ConfigError
 
 __all__ = ["FAMILIES", "WEIGHTS", "draw"]
 
+N_EFFECTS = 3  # of a causal chain
+LONGEST_LAG = 48
+
 Family = Callable[[int, int, Generator], Tensor]
 
 
@@ -77,6 +80,22 @@ def gaussian_process(n: int, length: int, generator: Generator) -> Tensor:
     series = torch.where(_one_in(2, n, generator), first * wave, first + wave)
     series = series + _size(n, 0.7, generator) * second
     return series + _size(n, 0.3, generator) * noise(n, length, generator=generator)
+
+
+def causal(n: int, length: int, generator: Generator) -> Tensor:
+    """The last link of a random chain of causes, each later and bent: mixtures that no single component explains.
+
+    Source of the idea: the temporal causal models of Chronos-2 (arXiv:2510.15821).
+    """
+    nodes = [cycles(n, length, generator=generator), smooth(n, length, generator=generator)]
+    nodes += [noise(n, length, generator=generator), levels(n, length, generator=generator)]
+    for _ in range(N_EFFECTS):
+        weights = normal((len(nodes), n, 1), generator=generator)
+        weights[:-1] *= uniform(0, 1, (len(nodes) - 1, n, 1), generator=generator) < 0.5  # the newest always counts
+        causes = sum(weight * _later(node, generator) for weight, node in zip(weights, nodes, strict=True))
+        effect = _bent(causes / causes.std(-1, keepdim=True, correction=0).clamp(min=1e-3), generator)
+        nodes.append(effect + _size(n, 0.5, generator) * noise(n, length, generator=generator))
+    return nodes[-1]
 
 
 def autoregression(n: int, length: int, generator: Generator) -> Tensor:
@@ -182,6 +201,7 @@ FAMILIES: Mapping[str, Family] = {
     "wandering-cycles": wandering_cycles,
     "calendar": calendar,
     "gaussian-process": gaussian_process,
+    "causal": causal,
     "autoregression": autoregression,
     "regimes": regimes,
     "market": market,
@@ -196,6 +216,7 @@ WEIGHTS: Mapping[str, float] = {
     "wandering-cycles": 2,
     "calendar": 2,
     "gaussian-process": 1,
+    "causal": 1,
     "autoregression": 1.5,
     "regimes": 1,
     "market": 1,
@@ -247,3 +268,19 @@ def _size(n: int, largest: float, generator: Generator) -> Tensor:
 
 def _one_in(k: int, n: int, generator: Generator) -> Tensor:
     return torch.rand((n, 1), generator=generator, device=generator.device) < 1 / k
+
+
+def _later(node: Tensor, generator: Generator) -> Tensor:
+    """Each series by up to 48 steps later, half of them at once; what was before the first step is that step."""
+    n, length = node.shape
+    lag = torch.randint(LONGEST_LAG + 1, (n, 1), generator=generator, device=generator.device)
+    lag = lag * _one_in(2, n, generator)
+    time = torch.arange(length, device=generator.device)
+    return node.gather(-1, (time - lag).clamp(min=0))
+
+
+def _bent(x: Tensor, generator: Generator) -> Tensor:
+    """Each series as it is, saturating, above 0 only, folded, or its size alone."""
+    ways = torch.stack([x, torch.tanh(x), x.clamp(min=0), torch.sin(2 * x), x.abs()])
+    chosen = torch.randint(len(ways), (1, len(x), 1), generator=generator, device=generator.device)
+    return ways.gather(0, chosen.expand(1, *x.shape))[0]
