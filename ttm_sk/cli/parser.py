@@ -163,7 +163,7 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--windows", type=_whole, default=5_000_000, metavar="N", help="windows to see")
     command.add_argument("--batch-size", type=_whole, default=512, metavar="N", help="windows a step")
     command.add_argument(
-        "--accumulate", type=_whole, default=1, metavar="N", help="passes that share a step: N times less memory"
+        "--accumulate", type=_whole, default=1, metavar="N", help="passes that share a step's windows: less memory"
     )
     command.add_argument("--peak", type=_positive, default=2e-3, metavar="X", help="highest learning rate")
     command.add_argument("--warmup-share", type=_share, default=0.02, metavar="X", help="share of steps that warm up")
