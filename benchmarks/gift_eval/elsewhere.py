@@ -1,4 +1,4 @@
-"""Weights on real data that neither they nor any choice of ours has seen, by GIFT-Eval's protocol.
+"""Weights on real data that they were not trained on and that chose nothing, by GIFT-Eval's protocol.
 
 ``python benchmarks/gift_eval/elsewhere.py measure CORPUS --output FOLDER`` takes the data sets of a corpus folder that
 the checkpoint was not trained on (their licences keep them out of weights), looks for copies of them among those that
@@ -68,6 +68,7 @@ class Elsewhere(Configuration):
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Measure, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("measure")
