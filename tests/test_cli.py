@@ -199,6 +199,17 @@ def pretrain(small: str, *options: str) -> int:
     return main(["pretrain", "--from", small, "--windows", "16", "--batch-size", "8", "--device", "cpu", *options])
 
 
+def test_when_windows_are_reversed_and_steps_have_parts_then_training_is_told(small, tmp_path, capsys):
+    folder, output = tmp_path / "corpus", tmp_path / "mine.safetensors"
+    folder.mkdir()
+    write(folder, pd.DataFrame({"a": np.arange(200.0) ** 2}))
+    options = ["--corpus", str(folder), "--reversed-share", "0.5"]
+    assert pretrain(small, *options, "--accumulate", "3", "--output", str(output)) == 2
+    assert "1 processes with 3 parts each; choose a multiple of 3" in capsys.readouterr().err
+    assert pretrain(small, *options, "--accumulate", "4", "--output", str(output)) == 0
+    assert ttm_sk.load_checkpoint(output).provenance["runs"][-1]["settings"]["reversed_share"] == 0.5
+
+
 def test_when_weights_are_trained_onwards_then_the_checkpoint_says_so(tmp_path, small, capsys):
     output = tmp_path / "new.safetensors"
     assert pretrain(small, "--output", str(output)) == 0

@@ -207,8 +207,7 @@ def by_domain(rows: pd.DataFrame) -> str:
     lines = [f"| domain | tasks | {' | '.join(f'`{effort}`' for effort in EFFORTS)} |", "|---" * 5 + "|"]
     for domain in rows["domain"].value_counts().index:
         part = rows[rows["domain"] == domain]
-        pairs = (" / ".join(f"{_mean(relative(part, effort, metric)):.3f}" for metric in METRICS) for effort in EFFORTS)
-        lines.append(f"| {domain} | {len(part)} | {' | '.join(pairs)} |")
+        lines.append(f"| {domain} | {len(part)} | {' | '.join(mean_scores(part, effort) for effort in EFFORTS)} |")
     return "\n".join(lines)
 
 
@@ -223,6 +222,11 @@ def weakest(rows: pd.DataFrame) -> str:
         )
         lines.append(f"| {row['task']} | {row['series']} | {' | '.join(pairs)} |")
     return "\n".join(lines)
+
+
+def mean_scores(rows: pd.DataFrame, effort: str) -> str:
+    """MASE / CRPS of an effort relative to seasonal naive, geometric means."""
+    return " / ".join(f"{_mean(relative(rows, effort, metric)):.3f}" for metric in METRICS)
 
 
 def relative(rows: pd.DataFrame, effort: str, metric: str) -> pd.Series:

@@ -9,16 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scripts import script
-from strategies import small_config
+from scripts import BENCHMARKS, script
+from strategies import random_module, small_config
 
 from ttm_sk import TTMConfig
 from ttm_sk.checkpoints.architectures import new_module
-from ttm_sk.checkpoints.store import read_checkpoint
+from ttm_sk.checkpoints.store import Checkpoint, read_checkpoint, save_checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.inference.readings import AS_IT_IS
 
 pytest.importorskip("gluonts")
+
+STORAGE = BENCHMARKS.parent / "tests/evaluation/gift_eval"
 
 
 def test_when_a_choice_is_undone_then_the_model_stays_one_and_of_a_like_size():
@@ -61,6 +63,31 @@ def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(tmp_path, 
         assert [row["seed"] for row in csv.DictReader(file)] == ["0", "0", "1", "1", "2", "2"]
     weights = read_checkpoint(options.out / "real-series-only.1.safetensors")
     assert weights.provenance["runs"][0]["settings"]["synthetic_share"] == 0
+
+
+def test_when_runs_are_scored_then_those_of_elsewhere_stay_and_the_same_ones_go(tmp_path, monkeypatch):
+    ablate = script("pretraining/ablate")
+    monkeypatch.setattr(ablate, "RESULTS", tmp_path / "ablations.csv")
+    config = small_config(levels=(0.1, 0.5, 0.9))
+    for name in ("as-bundled.0", "as-bundled.1"):
+        save_checkpoint(Checkpoint(config, random_module(config).state_dict()), tmp_path / f"{name}.safetensors")
+    row = dict.fromkeys(ablate.FIELDS, "1") | {"variant": "as bundled", "hardware": "CPU"}
+    runs = [row | {"seed": "0", "seconds": "5"}, row | {"seed": "1"}, row | {"seed": "0", "seconds": "7"}]
+    before = [row | {"seed": seed, "MASE": "9", "CRPS": "9"} for seed in ("1", "2")]
+    for path, rows in ((tmp_path / "runs.csv", runs), (tmp_path / "ablations.csv", before)):
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    (tmp_path / "storage").mkdir()
+    (tmp_path / "storage" / "hospital").symlink_to(STORAGE / "hospital")
+    ablate.measure(tmp_path, tmp_path / "storage")
+    with (tmp_path / "ablations.csv").open(newline="") as file:
+        found = {row["seed"]: row for row in csv.DictReader(file)}
+    assert list(found) == ["0", "1", "2"]
+    assert found["0"]["seconds"] == "7"  # the last of a run that is there twice
+    assert found["1"]["MASE"] == found["0"]["MASE"] != "9"
+    assert found["2"]["MASE"] == "9"
 
 
 def test_when_a_block_is_put_then_what_stood_there_goes_and_without_marks_nothing_is_lost(tmp_path):

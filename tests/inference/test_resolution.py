@@ -195,11 +195,13 @@ def test_when_short_series_grow_then_the_theta_method_helps_a_forecaster_without
 
 
 def test_when_series_have_a_season_then_one_reading_beside_theta_is_kept_the_best():
-    mixture = select(recent_mean, [weeks(200, seed=i) for i in range(4)], horizon=14, levels=LEVELS, seen=4096)
+    season = np.resize([0.0, 9.0, 4.0, -7.0], 40)
+    mixture = select(recent_mean, [yearly(i) + season for i in range(6)], horizon=4, levels=LEVELS, seen=4096)
     tried = {reading.theta: ratio for reading, ratio in mixture.ratios.items() if reading.theta}
-    assert {1, 7} <= set(tried)
-    assert tried[7] < tried[1]
-    assert [reading.theta for reading in mixture.readings if reading.theta] in ([], [min(tried, key=tried.get)])
+    assert {1, 4, 8} <= set(tried)
+    assert tried[4] < min(tried[1], 1)
+    assert tried[8] < tried[4] + 0.05  # as good, so that only the rule leaves it out
+    assert [reading.theta for reading in mixture.readings if reading.theta] == [min(tried, key=tried.get)]
 
 
 def test_when_most_series_are_long_then_theta_is_not_tried():

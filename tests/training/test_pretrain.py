@@ -17,6 +17,7 @@ from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
 from ttm_sk.training.loop import LoopSettings
 from ttm_sk.training.pretrain import PretrainSettings, pretrain, validation_loss
+from ttm_sk.training.recipes import RECIPES
 from ttm_sk.training.run_state import NEWER_NAMES
 
 SETTINGS = PretrainSettings(n_windows=48, batch_size=16, seed=3)
@@ -192,6 +193,41 @@ def test_when_a_saved_run_is_older_than_what_it_is_compared_by_then_it_goes_on(t
     header["identity"] = {name: value for name, value in header["identity"].items() if name not in NEWER_NAMES}
     write_tensors(path, tensors, {name: value for name, value in header.items() if not name.endswith("sha256")})
     assert run(corpus=some_corpus(), loop=loop).hash == first.hash
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_parts", 2), ("reversed_share", 0.5)])
+def test_when_a_saved_run_is_older_than_a_setting_then_it_goes_on_only_with_what_was_meant(tmp_path, name, value):
+    path = tmp_path / "run.state"
+    run(corpus=some_corpus(), loop=LoopSettings(state_file=path))
+    tensors, header = read_tensors(path)
+    del header["identity"][name]
+    write_tensors(path, tensors, {name: value for name, value in header.items() if not name.endswith("sha256")})
+    is_of_loop = name == "n_parts"
+    loop = LoopSettings(state_file=path, **({name: value} if is_of_loop else {}))
+    with pytest.raises(CheckpointError, match=f"its {name} is"):
+        run(corpus=some_corpus(), loop=loop, **({} if is_of_loop else {name: value}))
+
+
+def test_when_the_synthetic_families_are_others_then_a_saved_run_is_not_continued(tmp_path, monkeypatch):
+    loop = LoopSettings(state_file=tmp_path / "run.state")
+    run(loop=loop)
+    monkeypatch.setattr("ttm_sk.training.pretrain.WEIGHTS", {"counts": 1.0})
+    with pytest.raises(CheckpointError, match="its families is"):
+        run(loop=loop)
+
+
+@pytest.mark.parametrize("architecture", RECIPES)
+def test_when_a_share_is_reversed_then_every_recipe_draws_such_windows(architecture):
+    config = next(iter(RECIPES[architecture].presets.values()))()
+    options = {"n_steps": 9, "device": torch.device("cpu"), "corpus": some_corpus(), "synthetic_share": 0.0, "seed": 1}
+    plain, turned = (
+        RECIPES[architecture].sampler(config, reversed_share=share, **options).batch(8, 16) for share in (0.0, 1.0)
+    )
+    assert not torch.equal(plain.target, turned.target)
+
+
+def test_when_windows_are_reversed_then_other_weights_are_learnt():
+    assert run(corpus=some_corpus(), reversed_share=1.0).hash != run(corpus=some_corpus()).hash
 
 
 @pytest.mark.parametrize("share", [-0.5, 3.0, float("nan")])

@@ -160,6 +160,12 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--draft-scale", type=_positive, metavar="X", help="of timer-xl: a draft, X of the preset's size"
     )
+    _add_recipe(command)
+    _add_run(command)
+
+
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    """What the weights depend on."""
     command.add_argument("--windows", type=_whole, default=5_000_000, metavar="N", help="windows to see")
     command.add_argument("--batch-size", type=_whole, default=512, metavar="N", help="windows a step")
     command.add_argument(
@@ -182,6 +188,10 @@ def _add_pretrain(commands: argparse._SubParsersAction) -> None:
         "--validation-share", type=_share, default=0.0, metavar="X", help="of the corpus, kept back and examined on"
     )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the first weights and the windows")
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    """Where and how a training runs, and what becomes of it."""
     command.add_argument("--state-file", metavar="FILE", help="saved as it goes; the same command continues from it")
     command.add_argument(
         "--time-limit",

@@ -64,8 +64,8 @@ class DeviceWindowSampler:
 
     def __post_init__(self) -> None:
         check_synthetic_share(self.synthetic_share, self.corpus)
-        shares = ("full_share", "gap_share", "coarse_share", "reversed_share")
-        check_shares(**{name: getattr(self, name) for name in shares})
+        check_shares(full_share=self.full_share, gap_share=self.gap_share)
+        check_shares(coarse_share=self.coarse_share, reversed_share=self.reversed_share)
 
     @cached_property
     def _series(self) -> dict[str, Tensor]:

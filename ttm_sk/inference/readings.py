@@ -74,7 +74,8 @@ class Reading:
 
     def suits(self, history: np.ndarray, *, seen: int) -> bool:
         """Whether ``(channel, time)`` is long enough, with a value among the newest ``seen`` steps of every row."""
-        blocks = _block_means(history[:, -self.context :], self.rate)
+        history = history[:, -self.context :]
+        blocks = _block_means(history, self.rate)
         if not self.is_whole and blocks.shape[-1] < LEAST_BLOCKS:
             return False
         if self.period > 1 and blocks.shape[-1] // self.period < LEAST_CYCLES:

@@ -12,6 +12,7 @@ from ttm_sk import __version__
 from ttm_sk.checkpoints.architectures import AnyConfig, AnyModule, new_module
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
+from ttm_sk.data.synthetic import WEIGHTS
 from ttm_sk.device import resolve_device
 from ttm_sk.errors import ConfigError
 from ttm_sk.models.frozen_config import FrozenConfig
@@ -179,6 +180,7 @@ def pretrain(
             "start": start.hash if isinstance(start, Checkpoint) else None,
             "datasets": sorted(corpus.datasets) if corpus else [],
             "series": corpus.digest() if corpus else None,
+            "families": dict(WEIGHTS) if settings.synthetic_share else None,
             **asdict(settings),
             **loop.decisive(),
         },

@@ -9,7 +9,6 @@ import torch
 
 from ttm_sk.checkpoints.architectures import ARCHITECTURES, AnyConfig, architecture_of
 from ttm_sk.data.augmentation import Augmentation
-from ttm_sk.data.corpora import Corpus
 from ttm_sk.data.curriculum import CurriculumSampler
 from ttm_sk.data.device_sampling import DeviceWindowSampler
 from ttm_sk.data.sampling import WindowSampler
@@ -41,8 +40,9 @@ class Recipe(NamedTuple):
     presets
         Configs of new models, by the name of their size.
     sampler
-        ``(config, n_steps=, corpus=, synthetic_share=, seed=, device=, reversed_share=)`` -> what draws the batches: on
-        the device where that is a GPU and the architecture's windows can be drawn there, else on the CPU.
+        ``(config, n_steps=, device=, **windows)`` -> what draws the batches: on the device where that is a GPU and the
+        architecture's windows can be drawn there, else on the CPU. ``windows`` (corpus, shares, seed) are attributes of
+        :class:`~ttm_sk.data.sampling.WindowSampler`.
     objective
         What is minimised.
     can_compile
@@ -56,16 +56,7 @@ class Recipe(NamedTuple):
     can_compile: bool = True
 
 
-def _plain_windows(
-    config: TTMConfig,
-    *,
-    n_steps: int,
-    corpus: Corpus | None,
-    synthetic_share: float,
-    seed: int,
-    device: torch.device,
-    reversed_share: float = 0.0,
-) -> Sampler:
+def _plain_windows(config: TTMConfig, *, n_steps: int, device: torch.device, **windows: Any) -> Sampler:
     if config.n_resolutions or config.is_fixed:
         raise ConfigError(
             "pretraining draws univariate windows without resolution tokens;"
@@ -73,56 +64,21 @@ def _plain_windows(
         )
     shape = config.context_length, config.prediction_length
     if device.type == "cuda":
-        return DeviceWindowSampler(
-            *shape, corpus, device, synthetic_share=synthetic_share, reversed_share=reversed_share, seed=seed
-        )
-    return WindowSampler(
-        *shape, corpus=corpus, synthetic_share=synthetic_share, reversed_share=reversed_share, seed=seed
-    )
+        return DeviceWindowSampler(*shape, device=device, **windows)
+    return WindowSampler(*shape, **windows)
 
 
 def _growing_windows(
-    config: PatchSLSTMConfig,
-    *,
-    n_steps: int,
-    corpus: Corpus | None,
-    synthetic_share: float,
-    seed: int,
-    device: torch.device,
-    reversed_share: float = 0.0,
+    config: PatchSLSTMConfig, *, n_steps: int, device: torch.device, **windows: Any
 ) -> CurriculumSampler:
-    windows = WindowSampler(
-        config.context_length,
-        config.prediction_length,
-        corpus=corpus,
-        synthetic_share=synthetic_share,
-        reversed_share=reversed_share,
-        seed=seed,
-        augmentation=Augmentation(),
-    )
-    return CurriculumSampler(windows, n_steps=n_steps, unit=config.patch_length)
+    whole = WindowSampler(config.context_length, config.prediction_length, augmentation=Augmentation(), **windows)
+    return CurriculumSampler(whole, n_steps=n_steps, unit=config.patch_length)
 
 
-def _whole_windows(
-    config: TimerXLConfig,
-    *,
-    n_steps: int,
-    corpus: Corpus | None,
-    synthetic_share: float,
-    seed: int,
-    device: torch.device,
-    reversed_share: float = 0.0,
-) -> WindowSampler:
+def _whole_windows(config: TimerXLConfig, *, n_steps: int, device: torch.device, **windows: Any) -> WindowSampler:
     if config.mixes_channels:
         raise ConfigError(f"pretraining draws univariate windows; use attends='own', found {config.attends!r}")
-    return WindowSampler(
-        config.context_length,
-        config.patch_length,
-        corpus=corpus,
-        synthetic_share=synthetic_share,
-        reversed_share=reversed_share,
-        seed=seed,
-    )
+    return WindowSampler(config.context_length, config.patch_length, **windows)
 
 
 RECIPES: Mapping[str, Recipe] = {

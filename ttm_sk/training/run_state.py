@@ -18,17 +18,8 @@ __all__ = ["RunState", "load_run_state", "save_run_state"]
 
 HISTORY_EVERY = 50
 KIND = "training run"
-NEWER_NAMES = {
-    "series",
-    "weight_decay",
-    "betas",
-    "clip",
-    "average",
-    "is_bfloat16",
-    "faster",
-    "n_parts",
-    "reversed_share",
-}
+NEWER_NAMES = {"series", "weight_decay", "betas", "clip", "average", "is_bfloat16", "faster", "families"}
+BEFORE = {"n_parts": 1, "reversed_share": 0.0}  # what every run was before there were these names
 
 
 @dataclass
@@ -133,6 +124,7 @@ def load_run_state(
 
 def _refuse_another_run(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     unknown = NEWER_NAMES - stored.keys()  # to a file that is older
+    stored = {name: value for name, value in BEFORE.items() if name in wanted} | dict(stored)
     for name in sorted({*stored, *wanted} - unknown):
         if stored.get(name) != wanted.get(name):
             raise CheckpointError(
