@@ -17,9 +17,9 @@ import pandas as pd
 import torch
 
 from ttm_sk import load_checkpoint
+from ttm_sk.checkpoints.provenance import source_commit
 from ttm_sk.data.long_horizon_sets import LAYOUTS
 from ttm_sk.evaluation.long_horizon import HORIZONS, beside_published, long_horizon
-from ttm_sk.evaluation.measurement import source_commit
 
 SHOWN = ["horizon", "mse", "mae", "n_windows", "context_length", "effort", "stride", "set_seconds"]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import fuzz_targets
 import record
 
-from ttm_sk.evaluation.measurement import source_commit
+from ttm_sk.checkpoints.provenance import source_commit
 
 
 def main() -> int:

@@ -23,7 +23,8 @@ import torch
 from child import end, fork
 
 from ttm_sk import forecast
-from ttm_sk.evaluation.measurement import peak_memory_mb, source_commit
+from ttm_sk.checkpoints.provenance import source_commit
+from ttm_sk.evaluation.measurement import peak_memory_mb
 
 N_TASKS = 32
 MOST_GROWTH_MB = 50

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ttm_sk import __version__
-from ttm_sk.evaluation.measurement import source_commit
+from ttm_sk.checkpoints.provenance import source_commit
 
 __all__ = ["RESULTS", "machine", "read", "write"]
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from strategies import small_config
 
+from ttm_sk.checkpoints.provenance import source_commit
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.checkpoints.tensor_file import read_tensors, write_tensors
 from ttm_sk.data.corpora import Corpus
@@ -74,6 +75,7 @@ def test_when_continued_then_provenance_adds_up():
     assert [entry["windows"] for entry in second.provenance["runs"]] == [48, 32]
     assert [entry["settings"]["seed"] for entry in second.provenance["runs"]] == [3, 3]
     assert second.provenance["seconds"] >= first.provenance["seconds"]
+    assert {entry["commit"] for entry in second.provenance["runs"]} == {source_commit()}
 
 
 def test_when_there_is_no_corpus_then_the_run_says_that_all_is_synthetic():

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ttm_sk import __version__
+from ttm_sk.checkpoints.provenance import source_commit
 from ttm_sk.errors import DataError
 from ttm_sk.evaluation.contenders import Contender
 from ttm_sk.evaluation.gift_eval_predictor import score
 from ttm_sk.evaluation.gift_eval_storage import Task, is_stored, read_task
 from ttm_sk.evaluation.gift_eval_tasks import CONFIGURATIONS, Configuration
-from ttm_sk.evaluation.measurement import peak_memory_mb, source_commit
+from ttm_sk.evaluation.measurement import peak_memory_mb
 from ttm_sk.evaluation.results_folder import METRIC_COLUMNS, ResultsFolder, hold_folder
 
 __all__ = ["Outcome", "Plan", "plan_run", "run_tasks"]

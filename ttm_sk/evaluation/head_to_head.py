@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ttm_sk.checkpoints.provenance import source_commit
 from ttm_sk.errors import ConfigError, DataError
 from ttm_sk.estimators.tabpfn_weights import weights_file
 from ttm_sk.evaluation.contenders import Contender, ForecasterContender
@@ -23,7 +24,7 @@ from ttm_sk.evaluation.gift_eval_predictor import score
 from ttm_sk.evaluation.gift_eval_storage import Series, Task, is_stored, read_task
 from ttm_sk.evaluation.gift_eval_tasks import Configuration
 from ttm_sk.evaluation.leaderboard import published_results
-from ttm_sk.evaluation.measurement import peak_memory_mb, source_commit
+from ttm_sk.evaluation.measurement import peak_memory_mb
 
 __all__ = ["Measured", "TabPFNContender", "head_to_head", "shorten"]
 

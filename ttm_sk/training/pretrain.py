@@ -10,6 +10,7 @@ import torch
 
 from ttm_sk import __version__
 from ttm_sk.checkpoints.architectures import AnyConfig, AnyModule, new_module
+from ttm_sk.checkpoints.provenance import source_commit
 from ttm_sk.checkpoints.store import Checkpoint
 from ttm_sk.data.corpora import Corpus
 from ttm_sk.data.synthetic import WEIGHTS
@@ -122,8 +123,8 @@ def pretrain(
     Returns
     -------
     Checkpoint
-        The averaged weights; its provenance lists windows, seconds, data sets and settings, those of ``start``
-        included.
+        The averaged weights; its provenance lists windows, seconds, data sets, settings and the code's commit, those
+        of ``start`` included.
 
     Raises
     ------
@@ -284,6 +285,7 @@ def _provenance(
         "settings": asdict(settings),
         "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),
         "version": __version__,
+        "commit": source_commit(),
     }
     return {
         **before,
