@@ -81,6 +81,7 @@ def main() -> None:
     command.add_argument("--device", default="auto")
     command.add_argument("--float32", action="store_true", help="faster on CPUs without AMX")
     command.add_argument("--compile", action="store_true")
+    command.add_argument("--accumulate", type=int, default=1, metavar="N", help="parts of a batch, one pass each")
     command = commands.add_parser("measure")
     command.add_argument("out", type=Path)
     command.add_argument("--storage", type=Path, required=True)
@@ -138,7 +139,9 @@ def _trained(name: str, seed: int, options: argparse.Namespace, deadline: float)
         validation_share=HELD_BACK,
         seed=seed,
     )
-    loop = LoopSettings(is_bfloat16=not options.float32, is_compiled=options.compile, average=0.99)
+    loop = LoopSettings(
+        is_bfloat16=not options.float32, is_compiled=options.compile, n_parts=options.accumulate, average=0.99
+    )
     config = replace(TTMConfig.tiny(), **changes)
     checkpoint = pretrain(
         config, _corpus, settings=replace(settings, **others), loop=loop, device=options.device, is_quiet=True
