@@ -16,6 +16,7 @@ from ttm_sk import TTMConfig
 from ttm_sk.checkpoints.architectures import new_module
 from ttm_sk.checkpoints.store import Checkpoint, read_checkpoint, save_checkpoint
 from ttm_sk.data.corpora import Corpus
+from ttm_sk.errors import ConfigError
 from ttm_sk.inference.readings import AS_IT_IS
 
 pytest.importorskip("gluonts")
@@ -45,7 +46,7 @@ def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(tmp_path, 
         corpus=tmp_path, out=tmp_path / "out", windows=16, batch=8, peak=1e-3, processes=1, time_limit=None
     )
     options.seeds, options.first_seed, options.variants, options.device = 2, 0, list(ablate.VARIANTS), "cpu"
-    options.float32, options.compile = True, False
+    options.float32, options.compile, options.accumulate = True, False, 2
     monkeypatch.setattr(ablate, "HELD_BACK", 0.2)
     ablate.train(options)
     with (options.out / "runs.csv").open(newline="") as file:
@@ -63,6 +64,9 @@ def test_when_variants_are_trained_then_each_leaves_weights_and_a_row(tmp_path, 
         assert [row["seed"] for row in csv.DictReader(file)] == ["0", "0", "1", "1", "2", "2"]
     weights = read_checkpoint(options.out / "real-series-only.1.safetensors")
     assert weights.provenance["runs"][0]["settings"]["synthetic_share"] == 0
+    options.accumulate = 3  # parts of a batch of eight
+    with pytest.raises(ConfigError, match="3 parts"):
+        ablate.train(options)
 
 
 def test_when_runs_are_scored_then_those_of_elsewhere_stay_and_the_same_ones_go(tmp_path, monkeypatch):
