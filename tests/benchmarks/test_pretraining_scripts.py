@@ -94,6 +94,24 @@ def test_when_runs_are_scored_then_those_of_elsewhere_stay_and_the_same_ones_go(
     assert found["2"]["MASE"] == "9"
 
 
+def test_when_the_page_is_written_then_gpu_and_cpu_stand_apart_and_seeds_side_by_side(tmp_path, monkeypatch):
+    ablate = script("pretraining/ablate")
+    monkeypatch.setattr(ablate, "RESULTS", tmp_path / "ablations.csv")
+    monkeypatch.setattr(ablate, "PAGE", tmp_path / "page.md")
+    ablate.PAGE.write_text("<!-- ablations:start --><!-- ablations:end -->", encoding="utf-8")
+    ablate.RESULTS.write_text(
+        "variant,seed,parameters,validation_loss,hardware,MASE,CRPS\n"
+        "as bundled,0,1234,0.45775,NVIDIA H200,0.6948,0.5846\n"
+        "as bundled,1,1234,0.45827,NVIDIA H200,0.6971,0.5878\n"
+        "as bundled,2,1234,0.45697,CPU,0.6824,0.5810\n"
+        '"one, two",0,99,0.5,NVIDIA H200,0.7,0.6\n'
+    )
+    ablate.write_page()
+    table = ablate.PAGE.read_text(encoding="utf-8")
+    assert "| as bundled | 1,234 | 0.695 / 0.697 | 0.682 | 0.585 / 0.588 | 0.581 | 0.4577 / 0.4583 | 0.4570 |" in table
+    assert "| one, two | 99 | 0.700 |  | 0.600 |  | 0.5000 |  |" in table
+
+
 def test_when_a_block_is_put_then_what_stood_there_goes_and_without_marks_nothing_is_lost(tmp_path):
     put, page = script("marks").put, tmp_path / "page.md"
     page.write_text("before\n<!-- one:start -->\nold\n<!-- one:end -->\nafter\n", encoding="utf-8")
