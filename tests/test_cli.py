@@ -203,11 +203,12 @@ def test_when_windows_are_reversed_and_steps_have_parts_then_training_is_told(sm
     folder, output = tmp_path / "corpus", tmp_path / "mine.safetensors"
     folder.mkdir()
     write(folder, pd.DataFrame({"a": np.arange(200.0) ** 2}))
-    options = ["--corpus", str(folder), "--reversed-share", "0.5"]
+    options = ["--corpus", str(folder), "--reversed-share", "0.5", "--changed-share", "0.25"]
     assert pretrain(small, *options, "--accumulate", "3", "--output", str(output)) == 2
     assert "1 processes with 3 parts each; choose a multiple of 3" in capsys.readouterr().err
     assert pretrain(small, *options, "--accumulate", "4", "--output", str(output)) == 0
-    assert ttm_sk.load_checkpoint(output).provenance["runs"][-1]["settings"]["reversed_share"] == 0.5
+    settings = ttm_sk.load_checkpoint(output).provenance["runs"][-1]["settings"]
+    assert (settings["reversed_share"], settings["changed_share"]) == (0.5, 0.25)
 
 
 def test_when_weights_are_trained_onwards_then_the_checkpoint_says_so(tmp_path, small, capsys):

@@ -52,6 +52,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "synthetic series only": ({}, {"synthetic_share": 1.0}),
     "real series only": ({}, {"synthetic_share": 0.0}),
     "real windows, a third reversed": ({}, {"reversed_share": 0.33}),
+    "windows never modulated, mixed or cut off": ({}, {"changed_share": 0.0}),  # the usual thing on a CPU
     "fed-back windows, marked": ({}, {"fed_back_share": 0.3, "fed_back_weight": 0.5}),
     "fed-back windows, not marked": ({}, {"fed_back_share": 0.3}),
 }

@@ -197,7 +197,7 @@ def test_when_a_saved_run_is_older_than_what_it_is_compared_by_then_it_goes_on(t
     assert run(corpus=some_corpus(), loop=loop).hash == first.hash
 
 
-@pytest.mark.parametrize(("name", "value"), [("n_parts", 2), ("reversed_share", 0.5)])
+@pytest.mark.parametrize(("name", "value"), [("n_parts", 2), ("reversed_share", 0.5), ("changed_share", 0.5)])
 def test_when_a_saved_run_is_older_than_a_setting_then_it_goes_on_only_with_what_was_meant(tmp_path, name, value):
     path = tmp_path / "run.state"
     run(corpus=some_corpus(), loop=LoopSettings(state_file=path))
@@ -228,8 +228,33 @@ def test_when_a_share_is_reversed_then_every_recipe_draws_such_windows(architect
     assert not torch.equal(plain.target, turned.target)
 
 
-def test_when_windows_are_reversed_then_other_weights_are_learnt():
-    assert run(corpus=some_corpus(), reversed_share=1.0).hash != run(corpus=some_corpus()).hash
+@pytest.mark.parametrize("architecture", RECIPES)
+def test_when_a_share_is_changed_then_every_recipe_draws_such_windows_and_none_where_it_is_zero(architecture):
+    config = next(iter(RECIPES[architecture].presets.values()))()
+    options = {"n_steps": 9, "device": torch.device("cpu"), "corpus": None, "synthetic_share": 1.0, "seed": 1}
+    usual, zero, changed = (
+        RECIPES[architecture].sampler(config, changed_share=share, **options).batch(8, 16) for share in (None, 0.0, 1.0)
+    )
+    assert not torch.equal(zero.target, changed.target)
+    assert torch.equal(usual.target, zero.target) == (architecture != "patch-slstm")
+
+
+def test_when_a_share_is_changed_on_a_gpu_then_the_sampler_there_is_told():
+    sampler, device = RECIPES["ttm"].sampler, torch.device("cuda")  # draws nothing yet
+    options = {"n_steps": 9, "device": device, "corpus": None, "synthetic_share": 1.0, "seed": 1}
+    shares = [sampler(TTMConfig.tiny(), changed_share=share, **options).changed_share for share in (None, 0.0, 0.4)]
+    assert shares == [0.2, 0.0, 0.4]
+
+
+@pytest.mark.parametrize("share", ["reversed_share", "changed_share"])
+def test_when_windows_are_reversed_or_changed_then_other_weights_are_learnt(share):
+    assert run(corpus=some_corpus(), **{share: 1.0}).hash != run(corpus=some_corpus()).hash
+
+
+@pytest.mark.parametrize("share", [-0.5, 3.0, float("nan")])
+def test_when_the_changed_share_is_no_share_then_an_error_says_what_it_may_be(share):
+    with pytest.raises(ConfigError, match="share from 0 to 1, or None"):
+        replace(SETTINGS, changed_share=share)
 
 
 @pytest.mark.parametrize("share", [-0.5, 3.0, float("nan")])

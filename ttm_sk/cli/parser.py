@@ -184,6 +184,8 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--reversed-share", type=_share, default=0.0, metavar="X", help="of real windows, read backwards in time"
     )
+    changed = "of windows, modulated; half as many mixed, a quarter cut off (default: for ttm .2 on a GPU, 0 on a CPU)"
+    command.add_argument("--changed-share", type=_share, metavar="X", help=changed)
     command.add_argument(
         "--validation-share", type=_share, default=0.0, metavar="X", help="of the corpus, kept back and examined on"
     )

@@ -50,6 +50,7 @@ def _train(arguments: argparse.Namespace) -> int:
         decay_share=arguments.decay_share,
         synthetic_share=arguments.synthetic_share,
         reversed_share=arguments.reversed_share,
+        changed_share=arguments.changed_share,
         fed_back_share=arguments.fed_back_share,
         fed_back_weight=arguments.fed_back_weight,
         validation_share=arguments.validation_share,

@@ -42,7 +42,8 @@ class Recipe(NamedTuple):
     sampler
         ``(config, n_steps=, device=, **windows)`` -> what draws the batches: on the device where that is a GPU and the
         architecture's windows can be drawn there, else on the CPU. ``windows`` (corpus, shares, seed) are attributes of
-        :class:`~ttm_sk.data.sampling.WindowSampler`.
+        :class:`~ttm_sk.data.sampling.WindowSampler`, and ``changed_share`` as
+        :class:`~ttm_sk.training.pretrain.PretrainSettings` has it.
     objective
         What is minimised.
     can_compile
@@ -56,7 +57,15 @@ class Recipe(NamedTuple):
     can_compile: bool = True
 
 
-def _plain_windows(config: TTMConfig, *, n_steps: int, device: torch.device, **windows: Any) -> Sampler:
+def _changes(share: float | None, usual: Augmentation | None = None) -> Augmentation | None:
+    if share is None:
+        return usual
+    return Augmentation(share / 2, share, share / 4, spiked_share=0.0) if share else None
+
+
+def _plain_windows(
+    config: TTMConfig, *, n_steps: int, device: torch.device, changed_share: float | None = None, **windows: Any
+) -> Sampler:
     if config.n_resolutions or config.is_fixed:
         raise ConfigError(
             "pretraining draws univariate windows without resolution tokens;"
@@ -64,21 +73,26 @@ def _plain_windows(config: TTMConfig, *, n_steps: int, device: torch.device, **w
         )
     shape = config.context_length, config.prediction_length
     if device.type == "cuda":
+        if changed_share is not None:
+            windows["changed_share"] = changed_share
         return DeviceWindowSampler(*shape, device=device, **windows)
-    return WindowSampler(*shape, **windows)
+    return WindowSampler(*shape, augmentation=_changes(changed_share), **windows)
 
 
 def _growing_windows(
-    config: PatchSLSTMConfig, *, n_steps: int, device: torch.device, **windows: Any
+    config: PatchSLSTMConfig, *, n_steps: int, device: torch.device, changed_share: float | None = None, **windows: Any
 ) -> CurriculumSampler:
-    whole = WindowSampler(config.context_length, config.prediction_length, augmentation=Augmentation(), **windows)
+    changes = _changes(changed_share, usual=Augmentation())
+    whole = WindowSampler(config.context_length, config.prediction_length, augmentation=changes, **windows)
     return CurriculumSampler(whole, n_steps=n_steps, unit=config.patch_length)
 
 
-def _whole_windows(config: TimerXLConfig, *, n_steps: int, device: torch.device, **windows: Any) -> WindowSampler:
+def _whole_windows(
+    config: TimerXLConfig, *, n_steps: int, device: torch.device, changed_share: float | None = None, **windows: Any
+) -> WindowSampler:
     if config.mixes_channels:
         raise ConfigError(f"pretraining draws univariate windows; use attends='own', found {config.attends!r}")
-    return WindowSampler(config.context_length, config.patch_length, **windows)
+    return WindowSampler(config.context_length, config.patch_length, augmentation=_changes(changed_share), **windows)
 
 
 RECIPES: Mapping[str, Recipe] = {
