@@ -16,7 +16,7 @@ from ttm_sk.data.corpora import Corpus
 from ttm_sk.errors import CheckpointError, ConfigError
 from ttm_sk.models.timer_xl import TimerXLConfig
 from ttm_sk.models.ttm import TTMConfig
-from ttm_sk.training.loop import LoopSettings
+from ttm_sk.training.loop import LoopSettings, train
 from ttm_sk.training.pretrain import PretrainSettings, pretrain, validation_loss
 from ttm_sk.training.recipes import RECIPES
 from ttm_sk.training.run_state import NEWER_NAMES
@@ -76,6 +76,18 @@ def test_when_continued_then_provenance_adds_up():
     assert [entry["settings"]["seed"] for entry in second.provenance["runs"]] == [3, 3]
     assert second.provenance["seconds"] >= first.provenance["seconds"]
     assert {entry["commit"] for entry in second.provenance["runs"]} == {source_commit()}
+
+
+def test_when_the_code_is_edited_during_a_run_then_the_commit_is_that_of_its_beginning(monkeypatch):
+    commits = ["before"]
+    monkeypatch.setattr("ttm_sk.training.pretrain.source_commit", lambda: commits[-1])
+
+    def train_and_edit(*arguments, **options):
+        commits.append("edited")
+        return train(*arguments, **options)
+
+    monkeypatch.setattr("ttm_sk.training.pretrain.train", train_and_edit)
+    assert run().provenance["runs"][0]["commit"] == "before"
 
 
 def test_when_there_is_no_corpus_then_the_run_says_that_all_is_synthetic():

@@ -166,7 +166,7 @@ def pretrain(
     recipe, schedule = recipe_of(config), settings.schedule()
     if loop.is_compiled and not recipe.can_compile:
         raise ConfigError(f"is_compiled=True does nothing for {type(config).__name__}; leave it out")
-    place = resolve_device(device)
+    place, commit = resolve_device(device), source_commit()  # of the code that runs, even if it is edited meanwhile
     training, held_back = _sides(corpus, settings.validation_share)
     module = _first_module(start, config, settings.seed).to(place)
     sampler = recipe.sampler(
@@ -197,7 +197,7 @@ def pretrain(
     )
     weights = {name: value.cpu() for name, value in result.averaged.items()}
     n_windows = result.step * settings.batch_size
-    provenance = _provenance(start, corpus, settings, place, n_windows=n_windows, seconds=result.seconds)
+    provenance = _provenance(start, corpus, settings, place, n_windows=n_windows, seconds=result.seconds, commit=commit)
     checkpoint = Checkpoint(config, weights, provenance)
     if held_back is not None:
         provenance["runs"][-1]["validation_loss"] = validation_loss(checkpoint, held_back)
@@ -284,6 +284,7 @@ def _provenance(
     *,
     n_windows: int,
     seconds: float,
+    commit: str,
 ) -> dict[str, Any]:
     before = dict(start.provenance) if isinstance(start, Checkpoint) else {}
     datasets = set(before.get("datasets", [])) | set(corpus.datasets if corpus else ())
@@ -293,7 +294,7 @@ def _provenance(
         "settings": asdict(settings),
         "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),
         "version": __version__,
-        "commit": source_commit(),
+        "commit": commit,
     }
     return {
         **before,

@@ -58,6 +58,7 @@ class Recipe(NamedTuple):
 
 
 def _changes(share: float | None, usual: Augmentation | None = None) -> Augmentation | None:
+    """What :class:`DeviceWindowSampler` does of itself, on the CPU."""
     if share is None:
         return usual
     return Augmentation(share / 2, share, share / 4, spiked_share=0.0) if share else None

@@ -19,11 +19,8 @@ __all__ = ["RunState", "load_run_state", "save_run_state"]
 HISTORY_EVERY = 50
 KIND = "training run"
 NEWER_NAMES = {"series", "weight_decay", "betas", "clip", "average", "is_bfloat16", "faster", "families"}
-BEFORE = {
-    "n_parts": 1,
-    "reversed_share": 0.0,
-    "changed_share": None,
-}  # what a run was before these names
+# What every run was before there were these names.
+BEFORE = {"n_parts": 1, "reversed_share": 0.0, "changed_share": None}
 
 
 @dataclass
